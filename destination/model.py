@@ -1,0 +1,206 @@
+"""The words of the domain as values: what a destination declares and what passes through it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from destination.errors import DestinationError
+
+OptionsT = TypeVar("OptionsT")
+
+
+class FieldType(StrEnum):
+    """The field types Hightouch knows; it displays them and leaves checking to us."""
+
+    STRING = "STRING"
+    ENUM = "ENUM"
+    NUMBER = "NUMBER"
+    BOOLEAN = "BOOLEAN"
+    DATE = "DATE"
+    DATETIME = "DATETIME"
+    EMAIL = "EMAIL"
+    OBJECT = "OBJECT"
+    ARRAY = "ARRAY"
+    REFERENCE = "REFERENCE"
+    UNKNOWN = "UNKNOWN"
+
+
+class Operation(StrEnum):
+    """What happened to a row since the last run."""
+
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """
+    One field of an object, as the mapping form shows it.
+
+    Args:
+        id: The name in mappings; dots make nested objects (``address.city``).
+        type: Values are coerced to it; a value that cannot be rejects its row.
+        required: A row whose value is missing or empty is rejected.
+        identifier: The field may be chosen to match records by.
+        choices: The values an ENUM takes.
+    """
+
+    id: str
+    label: str = ""
+    type: FieldType = FieldType.STRING
+    description: str = ""
+    required: bool = False
+    identifier: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """
+    A way to sync: the verb for each operation, or None where rows are not sent.
+
+    Args:
+        skip_initial_run: The platform records the rows of the first run without sending them.
+    """
+
+    id: str
+    label: str = ""
+    add: str | None = None
+    change: str | None = None
+    remove: str | None = None
+    description: str = ""
+    skip_initial_run: bool = False
+
+    def verb(self, operation: Operation) -> str | None:
+        """The verb for an operation, None when this mode does not send it."""
+        return {
+            Operation.ADD: self.add,
+            Operation.CHANGE: self.change,
+            Operation.REMOVE: self.remove,
+        }[operation]
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """
+    Something rows can be synced to.
+
+    Args:
+        id: None when the destination has nothing to choose between.
+        fields: What can be mapped; a destination whose fields only the vendor knows
+            overrides ``Destination.fields`` instead.
+        custom_fields: Fields that are not declared are accepted too.
+    """
+
+    id: str | None = None
+    label: str = ""
+    modes: tuple[Mode, ...] = ()
+    fields: tuple[Field, ...] = ()
+    description: str = ""
+    custom_fields: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most ``per_second`` requests a second, with ``burst`` of them at once."""
+
+    per_second: float
+    burst: int = 1
+
+
+def per_second(count: float, *, burst: int | None = None) -> Rate:
+    """A rate; the burst defaults to a tenth of it, since vendors count whole windows."""
+    return Rate(count, burst if burst is not None else max(1, int(count / 10)))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    How fast a vendor may be called.
+
+    Args:
+        batch_size: The most records in one ``deliver`` call.
+        concurrency: The most ``deliver`` calls at once, over all syncs of the destination.
+        rate: Requests a second, attempts counted.
+        latency: Seconds one ``deliver`` call is expected to take. ``behavior`` asks for no
+            more rows than can be delivered in time at this pace.
+        halve: A refused batch is cut in two to find the culprit. False for a vendor that
+            may have applied part of a batch it refuses.
+    """
+
+    batch_size: int = 1
+    concurrency: int = 10
+    rate: Rate | None = None
+    latency: float = 1.0
+    halve: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """
+    A row mapped to the destination's fields.
+
+    Args:
+        position: Index in the call; the identity of the row while it is delivered.
+        id: The value of the row's id column: text or a number.
+        fields: Mapped and coerced values; nested where a field's id has dots.
+        row: All columns under their source names.
+    """
+
+    position: int
+    id: str | int | float
+    fields: Mapping[str, Any]
+    row: Mapping[str, Any]
+
+    def reject(self, error: DestinationError) -> "Rejection":
+        """This record was not delivered, because of that."""
+        return Rejection(self.position, error)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A record that was not delivered: its position in the call, and why."""
+
+    position: int
+    error: DestinationError
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[OptionsT]):
+    """Valid records that share one verb, one sync's options and one lane."""
+
+    object: str | None
+    mode: str
+    operation: Operation
+    verb: str
+    options: OptionsT
+    records: Sequence[Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """
+    What a destination adds to the form made from its options model.
+
+    Args:
+        choices: For an option, the values it takes and the text shown for each.
+        ui: react-jsonschema-form's uiSchema, by option.
+    """
+
+    choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    ui: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of the rows of one call; every row not rejected was delivered."""
+
+    rows: int
+    rejections: tuple[Rejection, ...] = ()
+
+    @property
+    def delivered(self) -> int:
+        """Rows that the vendor acknowledged."""
+        return self.rows - len(self.rejections)
