@@ -1,0 +1,41 @@
+# Everything runs from .venv, which is made on first use from the locked versions.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check serve lock format clean
+
+demo: .venv/ready      ## a whole sync on local stand-ins of the vendors
+	$(BIN)/python -m destination demo
+
+test: .venv/ready      ## every test
+	$(BIN)/python -m pytest
+
+check: .venv/ready     ## what CI runs: format, lint, spelling, types, import contracts, tests, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/codespell
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+serve: .venv/ready     ## the server, with the stand-ins when nothing is configured
+	$(BIN)/python -m destination serve $(if $(wildcard destinations.toml),,--sandbox)
+
+lock: .venv/ready      ## write the locked versions again, with hashes
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -c requirements.txt -o requirements-dev.txt
+
+format: .venv/ready    ## mend format and what lint can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv
+
+.venv/ready: requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.13"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

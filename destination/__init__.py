@@ -1,0 +1,73 @@
+"""
+What a destination imports: the base class, the words it declares with, the errors it raises.
+
+The names are the whole interface; a module under ``destinations`` needs nothing else of ours.
+"""
+
+from destination.errors import (
+    AuthError,
+    Code,
+    ConfigError,
+    DestinationError,
+    FatalError,
+    NoAnswer,
+    RateLimited,
+    RefusedError,
+    RowError,
+    TargetError,
+    UnavailableError,
+)
+from destination.model import (
+    Batch,
+    Field,
+    FieldType,
+    Form,
+    Limits,
+    Mode,
+    Object,
+    Operation,
+    Rate,
+    Record,
+    Rejection,
+    per_second,
+)
+from destination.plugin import Destination, NoOptions
+from destination.schema import TemplateText
+from destination.sync import Sync
+from destination.template import Template
+from destination.vendor.auth import HeaderAuth, bearer
+from destination.vendor.client import Connection
+
+__all__ = [
+    "AuthError",
+    "Batch",
+    "Code",
+    "ConfigError",
+    "Connection",
+    "Destination",
+    "DestinationError",
+    "FatalError",
+    "Field",
+    "FieldType",
+    "Form",
+    "HeaderAuth",
+    "Limits",
+    "Mode",
+    "NoAnswer",
+    "NoOptions",
+    "Object",
+    "Operation",
+    "Rate",
+    "RateLimited",
+    "Record",
+    "RefusedError",
+    "Rejection",
+    "RowError",
+    "Sync",
+    "TargetError",
+    "Template",
+    "TemplateText",
+    "UnavailableError",
+    "bearer",
+    "per_second",
+]

@@ -1,0 +1,89 @@
+"""The command line. Each command is imported when it is asked for, so that all start quickly."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+COMMANDS = {
+    "serve": "serve",
+    "demo": "demo",
+    "check": "check",
+    "list": "describe",
+    "describe": "describe",
+    "call": "call",
+}
+"""Command → the module of this package that holds it."""
+
+FAILED, USAGE, CONFIGURATION, UNREACHABLE = 1, 2, 3, 4
+"""Exit codes; 0 is fine."""
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"destination.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+
+@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="destination", message="%(prog)s %(version)s")
+def main() -> None:
+    r"""
+    A Hightouch custom destination server.
+
+    Hightouch's syncs reach any vendor API through one URL; every row that was not delivered
+    comes back with its reason.
+
+    \b
+    Start here:
+      destination demo                      see a whole sync, no account needed
+      destination list                      the kinds of destination there are
+      destination describe webhook          what a kind can be told
+      destination serve                     run the server on destinations.toml
+
+    Exit codes: 0 fine, 1 a check failed or rows were rejected, 2 usage, 3 configuration,
+    4 the server called cannot be reached.
+    """
+
+
+def fail(what: str, why: str, then: str, code: int) -> NoReturn:
+    """Three lines to standard error (what failed, why, what to do next), and the end."""
+    click.echo(f"{click.style('Error', fg='red', bold=True)}: {what}", err=True)
+    click.echo("\n".join(f"  {line}" for line in why.splitlines()), err=True)
+    click.echo(f"  {then}", err=True)
+    sys.exit(code)
+
+
+config_option = click.option(
+    "--config",
+    "-c",
+    type=click.Path(dir_okay=False),
+    help="The server's file. Default: DESTINATION_CONFIG, else ./destinations.toml.",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON for a program to read."
+)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table to standard output, numbers to the right; as wide as it needs when piped."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(title=title, title_justify="left", title_style="bold")
+    for position, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[position], int) for row in rows)
+        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(str(cell)) for cell in row))
+    console = Console()
+    console.print(drawn, width=None if console.is_terminal else 140)

@@ -1,0 +1,290 @@
+"""``destination demo``."""
+
+import asyncio
+import csv
+import json
+import os
+import socket
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Any
+
+import click
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from destination.cli import FAILED, fail, table
+from destination.cli.caller import Caller, CallError, Changes, Row, Sent, Unreachable, run_sync
+from destination.cli.sandbox import Reached, stand_ins
+from destination.model import Operation
+from destination.vendor.transport import AiohttpTransport
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A sync of people: the model's rows at two moments and what is wrong with some of them."""
+
+    configuration: Mapping[str, Any]
+    id_column: str
+    runs: Sequence[Sequence[Row]]
+    bad: Sequence[frozenset[str]]
+
+
+@click.command("demo")
+def demo_command() -> None:
+    """
+    Watch a whole sync, with no account and no network.
+
+    Starts the vendors' local stand-ins and a real server, then acts as Hightouch: a first run
+    with all rows, a second with what was added, changed and removed since. Ends with a table
+    of what was accepted and rejected, and why. Exits 1 when what a stand-in holds is not what
+    the rows say it should be.
+    """
+    try:
+        sys.exit(asyncio.run(_demo()))
+    except (Unreachable, CallError) as error:
+        fail("The demo broke off.", str(error), "The server's log above says more.", FAILED)
+    except KeyboardInterrupt:
+        fail("The demo was interrupted.", "Ctrl-C", "Run it again with: destination demo", 130)
+
+
+async def _demo() -> int:
+    scenario = people()
+    async with stand_ins() as reached, served(reached) as (url, headers):
+        agree = []
+        for kind, stand_in in reached.items():
+            click.secho(f"\n{kind}: {url}/hightouch/{kind} → {stand_in.url}", bold=True, err=True)
+            async with Caller(f"{url}/hightouch/{kind}", headers) as caller:
+                await _describe(caller, scenario)
+                runs = await _runs(caller, scenario)
+            agree.append(_report(kind, scenario, runs, await held(stand_in)))
+    return 0 if all(agree) else FAILED
+
+
+async def _describe(caller: Caller, scenario: Scenario) -> None:
+    """What a marketer does before the first run: look at the form, have it validated."""
+    fields = (await caller.call("list_fields", {"mode": scenario.configuration.get("mode")}))[
+        "fields"
+    ]
+    click.echo(
+        f"The form offers {len(fields)} fields: {', '.join(field['id'] for field in fields)}",
+        err=True,
+    )
+    if errors := (await caller.call("validate", {"configuration": scenario.configuration}))[
+        "errors"
+    ]:
+        raise CallError({"code": "validate", "message": " ".join(errors)})
+    click.echo("The configuration is valid.", err=True)
+
+
+async def _runs(caller: Caller, scenario: Scenario) -> list[list[Sent]]:
+    results, previous = [], list[Row]()
+    for number, rows in enumerate(scenario.runs, 1):
+        changes = Changes.between(previous, rows, scenario.id_column)
+        total = {operation: len(changes.of(operation)) for operation in Operation}
+        with bars(f"run {number}", total) as progress:
+            results.append(
+                await run_sync(
+                    caller, changes, scenario.configuration, scenario.id_column, progress
+                )
+            )
+        previous = list(rows)
+    return results
+
+
+@contextmanager
+def bars(title: str, total: Mapping[Operation, int]) -> Iterator[Callable[[Operation, int], None]]:
+    """A progress bar for each operation on a terminal, one plain line when done otherwise."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:<14}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        tasks = {
+            each: progress.add_task(f"{title} {each}", total=count)
+            for each, count in total.items()
+            if count
+        }
+        yield lambda operation, count: progress.advance(tasks[operation], count)
+    if not console.is_terminal:
+        click.echo(
+            f"{title}: " + ", ".join(f"{count} to {each}" for each, count in total.items()),
+            err=True,
+        )
+
+
+def _report(
+    kind: str, scenario: Scenario, runs: Sequence[Sequence[Sent]], rows: Mapping[str, Any]
+) -> bool:
+    lines, reasons, agree = list[list[Any]](), Counter[str](), True
+    for number, run in enumerate(runs, 1):
+        for each in run:
+            lines.append(
+                [
+                    number,
+                    str(each.operation),
+                    each.sent,
+                    each.sent - len(each.rejected),
+                    len(each.rejected),
+                ]
+            )
+            reasons.update(rejected["reason"] for rejected in each.rejected)
+        ids = {rejected["id"] for each in run for rejected in each.rejected}
+        agree = agree and ids == scenario.bad[number - 1]
+    sums = [sum(line[column] for line in lines) for column in (2, 3, 4)]
+    table(
+        f"{kind}: rows",
+        ["run", "operation", "sent", "accepted", "rejected"],
+        [*lines, ["", "in all", *sums]],
+    )
+    table(
+        "Why rows were rejected",
+        ["rows", "reason"],
+        [[count, reason] for reason, count in reasons.most_common()],
+    )
+    wrong = differences(expected(scenario), rows)
+    agree = agree and not wrong
+    click.echo(
+        f"The {kind} stand-in holds {len(rows)} rows, {len(expected(scenario))} are expected."
+    )
+    for line in wrong[:10]:
+        click.secho(f"  {line}", fg="red")
+    verdict = (
+        "exactly what the rows say it should be" if agree else "NOT what the rows say it should be"
+    )
+    click.secho(f"It holds {verdict}.", fg="green" if agree else "red", bold=True)
+    return agree
+
+
+# What the rows say ----------------------------------------------------------------------------
+
+
+def people() -> Scenario:
+    """The people in ``examples/people``, and which of their rows its own list calls bad."""
+    folder = ROOT / "examples" / "people"
+    with (folder / "rejections.csv").open(newline="", encoding="utf-8") as lines:
+        rejections = list(csv.DictReader(lines))
+    return Scenario(
+        json.loads((folder / "sync.json").read_text("utf-8")),
+        "id",
+        [_rows(folder / "people.csv"), _rows(folder / "people_next.csv")],
+        [frozenset(line["id"] for line in rejections if line["run"] == run) for run in ("1", "2")],
+    )
+
+
+def _rows(path: Path) -> list[Row]:
+    """A query's rows: an empty cell is null."""
+    with path.open(newline="", encoding="utf-8") as lines:
+        return [{name: cell or None for name, cell in row.items()} for row in csv.DictReader(lines)]
+
+
+def expected(scenario: Scenario) -> dict[str, Any]:
+    """What a receiver must hold in the end, worked out from the rows alone."""
+    holds: dict[str, Any] = {}
+    previous: Sequence[Row] = ()
+    for rows, bad in zip(scenario.runs, scenario.bad, strict=True):
+        changes = Changes.between(previous, rows, scenario.id_column)
+        for row in [*changes.added, *changes.changed]:
+            if row["id"] not in bad:
+                holds[row["id"]] = _person(row)
+        for row in changes.removed:
+            holds.pop(row["id"], None)
+        previous = rows
+    return holds
+
+
+def _person(row: Row) -> dict[str, Any]:
+    return {
+        "email": row["email"].strip(),
+        "first_name": row["first_name"],
+        "last_name": row["last_name"],
+        "born": row["born"],
+        "ltv": None if row["ltv"] is None else float(row["ltv"]),
+        "subscribed": None if row["subscribed"] is None else row["subscribed"].lower() == "true",
+        "tags": None if row["tags"] is None else json.loads(row["tags"]),
+        "address": {"city": row["city"]},
+    }
+
+
+def differences(wanted: Mapping[str, Any], holds: Mapping[str, Any]) -> list[str]:
+    """Which rows are missing, extra or different, by id."""
+    lines = [f"missing: {id}" for id in wanted.keys() - holds.keys()]
+    lines += [f"should not be there: {id}" for id in holds.keys() - wanted.keys()]
+    lines += [f"different: {id}" for id in wanted.keys() & holds.keys() if wanted[id] != holds[id]]
+    return sorted(lines)
+
+
+async def held(stand_in: Reached) -> dict[str, Any]:
+    """What a stand-in holds, by row id."""
+    headers = {"Authorization": f"Bearer {stand_in.token}"}
+    async with httpx.AsyncClient(transport=AiohttpTransport(), headers=headers) as http:
+        answer = await http.get(f"{stand_in.url}/_sandbox/rows")
+        return {row["id"]: row["fields"] for row in answer.json()["rows"]}
+
+
+# The server -----------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def served(reached: Mapping[str, Reached]) -> AsyncIterator[tuple[str, dict[str, str]]]:
+    """A server process with a destination to each stand-in; gives its URL and headers to send."""
+    secret, port = token_urlsafe(32), _free_port()
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DESTINATION", "SERVER__"))
+    }
+    environment = kept | {
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "DESTINATION_TOKEN": secret,
+        "DESTINATIONS": json.dumps({name: each.settings for name, each in reached.items()}),
+        "LOG_LEVEL": "warning",
+        "PYTHONPATH": str(ROOT),
+    }
+    with tempfile.TemporaryDirectory() as empty:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "destination", "serve", cwd=empty, env=environment
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            await _healthy(url, process)
+            yield url, {"Authorization": f"Bearer {secret}"}
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
+
+
+async def _healthy(url: str, process: asyncio.subprocess.Process) -> None:
+    async with (
+        httpx.AsyncClient(transport=AiohttpTransport()) as http,
+        asyncio.timeout(START_SECONDS),
+    ):
+        while process.returncode is None:
+            try:
+                if (await http.get(f"{url}/healthz")).is_success:
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+    raise Unreachable("The server did not start.")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,35 @@
+"""The vendors' local stand-ins, started on loopback."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from secrets import token_urlsafe
+from typing import Any
+
+from destination import registry
+from destination.listen import listening
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A running stand-in and the settings of a destination that delivers to it."""
+
+    kind: str
+    url: str
+    token: str
+    settings: dict[str, Any]
+
+
+@asynccontextmanager
+async def stand_ins(wanted: bool = True) -> AsyncIterator[dict[str, Reached]]:  # noqa: FBT001, FBT002 - none or all
+    """Every stand-in there is, by kind, inside the block; none when they are not wanted."""
+    reached: dict[str, Reached] = {}
+    async with AsyncExitStack() as stack:
+        for kind in registry.stand_ins() if wanted else ():
+            token = token_urlsafe(32)
+            stand_in = registry.stand_in(kind)(token=token)
+            url = await stack.enter_async_context(
+                listening(stand_in.app(), "127.0.0.1", 0, grace=1)
+            )
+            reached[kind] = Reached(kind, url, token, stand_in.settings(url))
+        yield reached

@@ -1,0 +1,331 @@
+"""One configured destination: every question that a front end may ask of it."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+
+from destination.errors import (
+    Code,
+    ConfigError,
+    DestinationError,
+    FatalError,
+    RowError,
+    UnavailableError,
+)
+from destination.mapping import Plan
+from destination.model import (
+    Batch,
+    Field,
+    Limits,
+    Mode,
+    Object,
+    Operation,
+    Rate,
+    Record,
+    Rejection,
+    Report,
+    per_second,
+)
+from destination.plugin import Destination
+from destination.run import Run
+from destination.schema import form_schema, option_problems, option_values, parse_options
+from destination.sync import Sync, choose_mode, choose_object, mapping_problems
+from destination.vendor.client import VendorClient
+from destination.vendor.limiter import Limiter
+from destination.vendor.transport import AiohttpTransport
+
+Form = tuple[dict[str, Any], dict[str, Any]]
+"""A JSON Schema and a uiSchema."""
+
+FIELDS_KEPT = 60.0
+"""Seconds that the vendor's fields are remembered between the calls of a run."""
+
+RESERVE = 3.0
+"""Seconds of the deadline that ``behavior`` does not plan to use."""
+
+
+class Tuning(BaseModel):
+    """Settings that every kind takes beside its own."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+    base_url: str | None = None
+    """Replaces the vendor's documented base address."""
+    rate: PositiveFloat | None = None
+    """Requests a second."""
+    burst: PositiveInt | None = None
+    """Requests at once, within the rate."""
+    concurrency: PositiveInt | None = None
+    """Deliveries at once."""
+    batch_size: PositiveInt | None = None
+    """Records in one delivery."""
+    timeout: PositiveFloat = 10.0
+    """Seconds for one attempt."""
+    allow_private_networks: bool = False
+    """Plain http and addresses that are not public."""
+    active: bool = True
+    """False refuses rows without forgetting the settings."""
+
+    def applied(self, limits: Limits) -> Limits:
+        """The kind's limits with the operator's in their place."""
+        rate = per_second(self.rate, burst=self.burst) if self.rate else limits.rate
+        if rate is not None and self.burst:
+            rate = Rate(rate.per_second, self.burst)
+        return replace(
+            limits,
+            rate=rate,
+            batch_size=self.batch_size or limits.batch_size,
+            concurrency=self.concurrency or limits.concurrency,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Behavior:
+    """How a platform should send the rows of a sync."""
+
+    batch_size: int
+    operations: Mapping[Operation, bool]
+    skip_initial_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row as it arrived: its position and id, and its columns or why they cannot be read."""
+
+    position: int
+    id: str | int | float
+    columns: Mapping[str, Any] | RowError
+
+
+class Instance:
+    """
+    A destination under a name, with its client and its limits.
+
+    It is an asynchronous context manager: connections exist inside it only.
+
+    Args:
+        deadline: Seconds that a call may take.
+        max_rows: The most rows a platform should send in one call.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        plugin: Destination[Any, Any],
+        tuning: Tuning,
+        *,
+        deadline: float,
+        max_rows: int,
+    ) -> None:
+        self.name = name
+        self.plugin = plugin
+        self.kind = plugin.kind
+        self.active = tuning.active
+        self._tuning = tuning
+        self._deadline = deadline
+        self._max_rows = max_rows
+        self._stack = AsyncExitStack()
+        self._known_fields: dict[tuple[str | None, str | None], tuple[float, Sequence[Field]]] = {}
+
+    async def __aenter__(self) -> Self:
+        connection = self.plugin.connection()
+        limits = self._tuning.applied(self.plugin.limits_for(None, None))
+        http = httpx.AsyncClient(
+            transport=AiohttpTransport(),
+            base_url=self._tuning.base_url or connection.base_url,
+            auth=connection.auth,
+            headers={
+                "Accept-Encoding": "identity",
+                "User-Agent": "destination",
+                **connection.headers,
+            },
+            follow_redirects=False,
+            trust_env=False,
+            event_hooks={"request": [self._guard]},
+        )
+        await self._stack.enter_async_context(http)
+        self._permits = asyncio.Semaphore(limits.concurrency)
+        self.plugin.http = VendorClient(
+            http,
+            limiter=Limiter(limits.rate),
+            classify=self.plugin.classify,
+            timeout=self._tuning.timeout,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _guard(self, request: httpx.Request) -> None:
+        if request.url.scheme != "https" and not self._tuning.allow_private_networks:
+            raise ConfigError(
+                "only https is allowed; allow_private_networks = true permits plain http"
+            )
+
+    async def check(self) -> None:
+        """Raise DestinationError when the vendor does not accept the settings."""
+        await self.plugin.check()
+
+    async def objects(self) -> Sequence[Object]:
+        """What rows can be synced to; one object without an id where there is no choice."""
+        return await self.plugin.discover()
+
+    async def modes(self, object: str | None) -> Sequence[Mode]:
+        """The modes of an object, empty while none is chosen among several."""
+        chosen = await self._object(object)
+        return chosen.modes if chosen else ()
+
+    async def fields(self, object: str | None, mode: str | None) -> Sequence[Field]:
+        """The fields to map, asked of the vendor anew; empty while no object is chosen."""
+        chosen = await self._object(object)
+        if chosen is None:
+            return ()
+        if mode is not None:
+            choose_mode(chosen, mode)
+        fields = await self.plugin.fields(chosen, mode)
+        expires = asyncio.get_running_loop().time() + FIELDS_KEPT
+        self._known_fields[chosen.id, mode] = (expires, fields)
+        return fields
+
+    async def form(self, object: str | None, mode: str | None) -> Form | None:
+        """The options form, None when there is nothing to ask."""
+        chosen = await self._object(object)
+        if chosen is None:
+            return None
+        return form_schema(self.plugin.options_model, await self.plugin.form(chosen, mode))
+
+    async def _object(self, id: str | None) -> Object | None:
+        objects = await self.plugin.discover()
+        if id is None and len(objects) > 1:
+            return None
+        return choose_object(objects, id)
+
+    async def validate(self, sync: Sync) -> list[str]:
+        """What would keep this sync from working, in sentences for a marketer; [] when nothing."""
+        try:
+            object = choose_object(await self.plugin.discover(), sync.object)
+            mode = choose_mode(object, sync.mode)
+        except ConfigError as error:
+            return [error.message]
+        problems = list(mapping_problems(sync, object, await self.plugin.fields(object, mode.id)))
+        form = await self.form(object.id, mode.id)
+        values = option_values(form[0], sync.configuration) if form else {}
+        problems += option_problems(form[0], values) if form else ()
+        if not problems:
+            problems += await self._own_problems(sync, values)
+        return problems
+
+    async def _own_problems(self, sync: Sync, values: Mapping[str, Any]) -> list[str]:
+        try:
+            options = parse_options(self.plugin.options_model, values)
+        except ConfigError as error:
+            return [error.message]
+        return list(await self.plugin.validate(sync, options))
+
+    async def behavior(self, sync: Sync | None) -> Behavior:
+        """How to send: of the sync's mode, or of all modes together where no sync is given."""
+        objects = await self.plugin.discover()
+        if sync is None or (sync.object is None and len(objects) > 1):
+            modes = [mode for object in objects for mode in object.modes]
+        else:
+            modes = [choose_mode(choose_object(objects, sync.object), sync.mode)]
+        return Behavior(
+            min(self._call_size(mode) for mode in modes),
+            {each: any(mode.verb(each) for mode in modes) for each in Operation},
+            all(mode.skip_initial_run for mode in modes),
+        )
+
+    def _call_size(self, mode: Mode) -> int:
+        """No more rows than can be delivered well within the deadline."""
+        limits = self._tuning.applied(self.plugin.limits_for(mode.id, None))
+        seconds = max(self._deadline - RESERVE, 1.0)
+        rounds = max(1, int(seconds / limits.latency))
+        batches = limits.concurrency * rounds
+        if limits.rate is not None:
+            batches = min(batches, int(limits.rate.per_second * seconds))
+        return max(1, min(self._max_rows, batches * limits.batch_size))
+
+    async def deliver(
+        self, sync: Sync, operation: Operation, rows: Sequence[Row], deadline: float
+    ) -> Report:
+        """
+        Deliver rows and report those that were not.
+
+        Args:
+            deadline: When the answer must be out, on the event loop's clock.
+
+        Raises:
+            FatalError: A person must act; no row was or may have been delivered.
+        """
+        if not rows:
+            return Report(0)
+        try:
+            async with asyncio.timeout_at(deadline):
+                plan, batch = await self._plan(sync, operation)
+        except FatalError:
+            raise
+        except TimeoutError:
+            return _all_rejected(
+                rows, UnavailableError("not sent: the vendor's description took too long")
+            )
+        except DestinationError as error:
+            return _all_rejected(rows, error)
+        records, rejections = _mapped(plan, rows)
+        limits = self._tuning.applied(self.plugin.limits_for(batch.mode, batch.options))
+        run = Run(self.plugin, batch, limits, self._permits, deadline)
+        rejections += await run.deliver(records)
+        return Report(len(rows), tuple(sorted(rejections, key=lambda each: each.position)))
+
+    async def _plan(self, sync: Sync, operation: Operation) -> tuple[Plan, Batch[Any]]:
+        if not self.active:
+            raise ConfigError("this destination is switched off (active = false)")
+        object = choose_object(await self.plugin.discover(), sync.object)
+        mode = choose_mode(object, sync.mode)
+        verb = mode.verb(operation)
+        if verb is None:
+            raise RowError(
+                f'mode "{mode.id}" does not send rows to {operation}', code=Code.NOT_SUPPORTED
+            )
+        form = form_schema(self.plugin.options_model, await self.plugin.form(object, mode.id))
+        values = option_values(form[0], sync.configuration) if form else {}
+        if form and (problems := list(option_problems(form[0], values))):
+            raise ConfigError(" ".join(problems))
+        options = parse_options(self.plugin.options_model, values)
+        plan = Plan(sync.mapping, await self._fields(object, mode), operation)
+        return plan, Batch(object.id, mode.id, operation, verb, options, ())
+
+    async def _fields(self, object: Object, mode: Mode) -> Sequence[Field]:
+        expires, fields = self._known_fields.get((object.id, mode.id), (0.0, ()))
+        if asyncio.get_running_loop().time() < expires:
+            return fields
+        return await self.fields(object.id, mode.id)
+
+
+def _all_rejected(rows: Sequence[Row], error: DestinationError) -> Report:
+    return Report(len(rows), tuple(Rejection(row.position, error) for row in rows))
+
+
+def _mapped(plan: Plan, rows: Iterable[Row]) -> tuple[list[Record], list[Rejection]]:
+    records, rejections = [], []
+    for row in rows:
+        if isinstance(row.columns, RowError):
+            rejections.append(Rejection(row.position, row.columns))
+            continue
+        try:
+            records.append(plan.record(row.position, row.id, row.columns))
+        except RowError as error:
+            rejections.append(Rejection(row.position, error))
+    return records, rejections

@@ -1,0 +1,209 @@
+"""Rows to records: which column, template or fixed value goes to which field."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from destination.coercion import coerce
+from destination.errors import Code, RowError
+from destination.model import Field, FieldType, Operation, Record
+from destination.template import Template
+
+MISSING: Any = object()
+"""What a source gives when the row does not have it; an explicit null is None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the row, by exact name or else by the only name that differs in case."""
+
+    name: str
+
+    def read(self, row: Mapping[str, Any]) -> Any:
+        """The value, or MISSING."""
+        value = row.get(self.name, MISSING)
+        if value is not MISSING:
+            return value
+        alike = [name for name in row if name.lower() == self.name.lower()]
+        return row[alike[0]] if len(alike) == 1 else MISSING
+
+    def __str__(self) -> str:
+        return f'column "{self.name}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """The same value for every row."""
+
+    value: Any
+
+    def read(self, row: Mapping[str, Any]) -> Any:
+        """The value, whatever the row."""
+        return self.value
+
+    def __str__(self) -> str:
+        return "a fixed value"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A Liquid template over the row's columns."""
+
+    template: Template
+
+    def read(self, row: Mapping[str, Any]) -> Any:
+        """The value; raises RowError when the template fails on this row."""
+        return self.template.value(row)
+
+    def __str__(self) -> str:
+        return "a template"
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """An entry of a kind this server does not know. ``validate`` reports it; rows are rejected."""
+
+    problem: str
+
+    def read(self, row: Mapping[str, Any]) -> Any:
+        """Raises RowError, with the same reason for every row."""
+        raise RowError(self.problem, code=Code.CONFIG_INVALID)
+
+    def __str__(self) -> str:
+        return "an entry that cannot be resolved"
+
+
+Source = Column | Static | Rendered | Unresolved
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the mapping form: a source and the field it goes to."""
+
+    to: str
+    source: Source
+    identifier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMapping:
+    """All entries of a sync; where two name one field, the later wins."""
+
+    entries: tuple[Entry, ...] = ()
+
+    def conflicts(self) -> Iterator[str]:
+        """What cannot be meant: different sources for one field, or a field inside another."""
+        sources: dict[str, Source] = {}
+        reported: set[str] = set()
+        for entry in self.entries:
+            other = sources.setdefault(entry.to, entry.source)
+            if other != entry.source and entry.to not in reported:
+                reported.add(entry.to)
+                yield (
+                    f'Field "{entry.to}" is mapped twice, from {other} and from {entry.source}. '
+                    "Keep one of them."
+                )
+        for name in sorted(sources):
+            parents = (name[:dot] for dot in range(len(name)) if name[dot] == ".")
+            for parent in parents:
+                if parent in sources:
+                    yield f'Fields "{parent}" and "{name}" contain each other: map one of them.'
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    to: str
+    path: tuple[str, ...]
+    source: Source
+    field: Field | None
+    required: bool
+    strict: bool
+
+
+class Plan:
+    """
+    A mapping made ready for many rows.
+
+    Args:
+        fields: The declared fields; values mapped to them are coerced to their type, others
+            pass as they are.
+        operation: A removal needs only identifiers: other fields that are missing or cannot
+            be coerced are left out instead of rejecting the row.
+    """
+
+    def __init__(
+        self, mapping: FieldMapping, fields: Iterable[Field], operation: Operation
+    ) -> None:
+        declared = {field.id: field for field in fields}
+        removal = operation is Operation.REMOVE
+        identifiers = {entry.to for entry in mapping.entries if entry.identifier}
+        steps: dict[str, _Step] = {}
+        for entry in mapping.entries:
+            field = declared.get(entry.to)
+            identifier = entry.to in identifiers
+            required = field is not None and field.required and (identifier or not removal)
+            coerced = None if field is None or field.type in _UNTYPED else field
+            steps[entry.to] = _Step(
+                entry.to,
+                tuple(entry.to.split(".")),
+                entry.source,
+                coerced,
+                required or identifier,
+                identifier or not removal,
+            )
+        self._steps = tuple(steps.values())
+        needed = (field for field in declared.values() if field.required)
+        self._unmapped = [
+            field.id
+            for field in needed
+            if field.id not in steps and (field.identifier or not removal)
+        ]
+
+    def record(self, position: int, id: str | float, row: Mapping[str, Any]) -> Record:
+        """
+        The record for one row.
+
+        Raises:
+            RowError: A required field is empty or a value cannot be coerced. The message
+                names the field and what was expected, never the value.
+        """
+        if self._unmapped:
+            raise RowError(f"{self._unmapped[0]}: required, but nothing is mapped to it")
+        fields: dict[str, Any] = {}
+        for step in self._steps:
+            value = self._value(step, row)
+            if value is not MISSING:
+                _put(fields, step.path, value)
+        return Record(position, id, fields, row)
+
+    def _value(self, step: _Step, row: Mapping[str, Any]) -> Any:
+        try:
+            value = step.source.read(row)
+            if step.field is not None and value is not MISSING and value is not None:
+                value = coerce(step.field, value)
+        except RowError:
+            if step.strict:
+                raise
+            return MISSING
+        if step.required and (value is MISSING or value is None or value == ""):
+            what = "is not in the row" if value is MISSING else "is empty"
+            raise RowError(f"{step.to}: required, but {step.source} {what}")
+        return value
+
+
+_UNTYPED = frozenset({FieldType.UNKNOWN, FieldType.REFERENCE})
+
+
+def _put(fields: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    if len(path) == 1:
+        fields[path[0]] = value
+        return
+    for name in path[:-1]:
+        inner = fields.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise RowError(
+                f"{'.'.join(path)}: {name} is already mapped to a plain value",
+                code=Code.CONFIG_INVALID,
+            )
+        fields = inner
+    fields[path[-1]] = value

@@ -1,0 +1,104 @@
+"""What a destination is: a settings model, an options model, declarations and one coroutine."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Generic, TypeVar, get_args
+
+import httpx
+from pydantic import BaseModel
+
+from destination.errors import DestinationError
+from destination.model import Batch, Field, Form, Limits, Object, Record, Rejection
+from destination.schema import RESERVED
+from destination.sync import Sync
+from destination.vendor.client import Connection, VendorClient
+
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+OptionsT = TypeVar("OptionsT", bound=BaseModel)
+
+
+class NoOptions(BaseModel):
+    """The options of a destination that has nothing to ask a marketer."""
+
+
+class Destination(Generic[SettingsT, OptionsT]):
+    """
+    A kind of destination.
+
+    A subclass names its two models (``class Slack(Destination[Settings, Options])``), declares
+    ``kind``, ``objects`` and ``limits``, and implements ``deliver``. Everything else has a
+    working default. It never retries, sleeps, times out, counts or catches to log.
+    """
+
+    kind: ClassVar[str]
+    """Equals the file's name."""
+
+    label: ClassVar[str] = ""
+    """The vendor's name as people write it."""
+
+    objects: ClassVar[Sequence[Object]] = (Object(),)
+    limits: ClassVar[Limits] = Limits()
+    settings_model: ClassVar[type[BaseModel]]
+    options_model: ClassVar[type[BaseModel]]
+
+    def __init__(self, settings: SettingsT) -> None:
+        self.settings = settings
+        self.http: VendorClient
+        """Requests to the vendor: a response that arrives is a good one, anything else raises."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Read the two models from the generic parameters; refuse option names that cannot work."""
+        super().__init_subclass__(**kwargs)
+        for base in getattr(cls, "__orig_bases__", ()):
+            models = [model for model in get_args(base) if isinstance(model, type)]
+            if len(models) == 2:
+                cls.settings_model, cls.options_model = models
+                if taken := RESERVED & cls.options_model.model_fields.keys():
+                    raise TypeError(
+                        f"{cls.__name__}: the platform reserves the option names {sorted(taken)}"
+                    )
+
+    def connection(self) -> Connection:
+        """Where the vendor is and how to be let in; called once, when the server starts."""
+        return Connection()
+
+    async def deliver(self, batch: Batch[OptionsT]) -> Iterable[Rejection]:
+        """
+        Send one batch and say which records were not delivered.
+
+        Called with at most ``limits.batch_size`` records, valid against the fields, possibly
+        several times at once up to ``limits.concurrency``. **Records that are not mentioned
+        were delivered**, and that must rest on the vendor's positive answer. Return rejections
+        for some; raise a DestinationError when all share one fate.
+        """
+        raise NotImplementedError
+
+    async def check(self) -> None:
+        """Raise a DestinationError when credentials or account are wrong. Reads, never writes."""
+
+    async def discover(self) -> Sequence[Object]:
+        """The objects, where only the vendor knows them."""
+        return self.objects
+
+    async def fields(self, object: Object, mode: str | None) -> Sequence[Field]:
+        """The fields, where only the vendor knows them."""
+        return object.fields
+
+    async def form(self, object: Object, mode: str | None) -> Form:
+        """Choices that only the vendor knows, and hints for the form."""
+        return Form()
+
+    async def validate(self, sync: Sync, options: OptionsT) -> Sequence[str]:
+        """More to tell the marketer than the form's own rules; sentences. Reads, never writes."""
+        return ()
+
+    def limits_for(self, mode: str | None, options: OptionsT | None) -> Limits:
+        """The limits, where they depend on the sync or on settings."""
+        return self.limits
+
+    def classify(self, response: httpx.Response) -> DestinationError | None:
+        """The error in an answer that says no in its own way; None leaves it to the status."""
+        return None
+
+    def lane(self, record: Record) -> str:
+        """What the rate is counted by and a TargetError stops, such as Slack's channel."""
+        return ""

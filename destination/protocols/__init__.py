@@ -1,0 +1,1 @@
+"""Front ends: protocols through which rows arrive."""

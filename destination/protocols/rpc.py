@@ -1,0 +1,248 @@
+"""
+JSON-RPC 2.0: bytes in, bytes out, whatever the bytes are.
+
+jsonrpcserver looks up and calls the method and makes the response object. The envelope is read
+here, because ids and rows must come back exactly as they came, because the platform's callers
+are looser than the library allows, and because nothing of an exception may reach the caller.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+from jsonrpcserver import JsonRpcError, Result, Success, async_dispatch_to_serializable
+
+from destination.errors import AuthError, ConfigError, DestinationError, FatalError
+from destination.run import bug
+
+log = structlog.get_logger()
+
+PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR = (
+    -32700, -32600, -32601, -32602, -32603,
+)  # fmt: skip
+TRANSPORT_ERROR, AUTH_ERROR, CONFIG_ERROR, UNAVAILABLE_ERROR = -32000, -32001, -32002, -32003
+
+MAX_BATCH = 10
+MAX_TOKENS = 5_000_000
+"""Structural characters in a body: what it costs to parse grows with them, not with its bytes."""
+
+NULL = msgspec.Raw(b"null")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    One call: who it is for, and until when.
+
+    Args:
+        target: What the methods act on, such as a destination.
+        deadline: When the answer must be out, on the event loop's clock.
+        rows_left: How many rows the members of an array batch may still bring.
+    """
+
+    target: Any
+    deadline: float
+    max_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """
+    One method of a protocol.
+
+    Args:
+        params: The struct that named params are decoded into; unknown ones are ignored.
+        handle: The coroutine that answers; it may raise DestinationError or InvalidParams.
+        seconds: The most this method may take, within the call's deadline.
+        notifiable: False for a method whose outcome must be reported: called without an id,
+            it is not run.
+    """
+
+    params: type[msgspec.Struct]
+    handle: Callable[[Call, Any], Awaitable[Any]]
+    seconds: float = math.inf
+    notifiable: bool = True
+
+
+class InvalidParams(Exception):
+    """The params cannot be used; the message says why and shows no value."""
+
+
+class NoParams(msgspec.Struct):
+    """The params of a method that takes none."""
+
+
+class _Envelope(msgspec.Struct):
+    jsonrpc: Any = None
+    id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    method: Any = None
+    params: msgspec.Raw = NULL
+
+
+class _Invalid(Exception):
+    """This member of the body is not a JSON-RPC request."""
+
+    def __init__(self, message: str, id: msgspec.Raw = NULL) -> None:
+        super().__init__(message)
+        self.id = id
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+_raw = msgspec.json.Decoder(msgspec.Raw)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+async def answer(methods: Mapping[str, Method], body: bytes, call: Call) -> bytes | None:
+    """
+    The response to a body, or None where JSON-RPC asks for none.
+
+    It always is valid JSON, and its ids are the request's, byte for byte.
+    """
+    try:
+        items, is_batch = _parse(body)
+    except (ValueError, RecursionError) as error:
+        return error_body(PARSE_ERROR, _parse_problem(error))
+    if is_batch and not 0 < len(items) <= MAX_BATCH:
+        return error_body(INVALID_REQUEST, f"A batch has 1 to {MAX_BATCH} members.")
+    responses = [await _one(methods, item, call) for item in items]
+    replies = [response for response in responses if response is not None]
+    if not replies:
+        return None
+    return b"[" + b",".join(replies) + b"]" if is_batch else replies[0]
+
+
+def error_body(code: int, message: str, id: msgspec.Raw = NULL, data: Any = None) -> bytes:
+    """A JSON-RPC error response; transport errors carry one as well."""
+    error = {"code": code, "message": message} | ({"data": data} if data else {})
+    return _encoder.encode({"jsonrpc": "2.0", "error": error, "id": id})
+
+
+def _parse(body: bytes) -> tuple[list[msgspec.Raw], bool]:
+    body = body.removeprefix(b"\xef\xbb\xbf")
+    if sum(body.count(token) for token in (b"{", b"[", b",", b":")) > MAX_TOKENS:
+        raise ValueError("too many values")
+    body.decode("utf-8")
+    whole = _raw.decode(body)
+    if bytes(whole)[:1] == b"[":
+        return _items.decode(whole), True
+    return [whole], False
+
+
+def _parse_problem(error: Exception) -> str:
+    match error:
+        case UnicodeDecodeError():
+            return "Parse error: the body is not UTF-8"
+        case RecursionError():
+            return "Parse error: nested too deeply"
+        case msgspec.DecodeError():
+            return "Parse error: the body is not JSON"
+        case _:
+            return f"Parse error: {error}"
+
+
+async def _one(methods: Mapping[str, Method], item: msgspec.Raw, call: Call) -> bytes | None:
+    try:
+        envelope = _read(item)
+    except _Invalid as error:
+        return error_body(INVALID_REQUEST, f"Invalid request: {error}", error.id)
+    request: dict[str, Any] = {"method": envelope.method, "params": [envelope.params]}
+    if not isinstance(envelope.id, msgspec.UnsetType):
+        request["id"] = envelope.id
+    elif not (method := methods.get(envelope.method)) or not method.notifiable:
+        log.warning("notification.ignored", known=method is not None)
+        return None
+    response = await async_dispatch_to_serializable(
+        request,  # the deserializer below takes it as it is
+        methods=_Callables(methods),
+        context=call,
+        deserializer=lambda parsed: parsed,
+        validator=lambda _: None,
+    )
+    return None if response is None else _encoder.encode(response)
+
+
+def _read(item: msgspec.Raw) -> _Envelope:
+    try:
+        envelope = _envelope.decode(item)
+    except (msgspec.DecodeError, RecursionError):
+        raise _Invalid("a request is an object") from None
+    id = envelope.id
+    if not isinstance(id, msgspec.UnsetType) and bytes(id)[:1] not in b'"-0123456789n':
+        raise _Invalid("an id is text, a number or null")
+    shown = NULL if isinstance(id, msgspec.UnsetType) else id
+    if envelope.jsonrpc != "2.0":
+        raise _Invalid('"jsonrpc" must be "2.0"', shown)
+    if not isinstance(envelope.method, str):
+        raise _Invalid('"method" must be text', shown)
+    return envelope
+
+
+class _Callables(dict[str, Any]):
+    """The methods in the shape that jsonrpcserver calls."""
+
+    def __init__(self, methods: Mapping[str, Method]) -> None:
+        super().__init__({name: _callable(method) for name, method in methods.items()})
+
+    def __missing__(self, name: str) -> Any:
+        # jsonrpcserver's own answer would repeat the caller's bytes and name no method.
+        async def missing(call: Call, params: Any) -> Result:
+            raise JsonRpcError(METHOD_NOT_FOUND, "Method not found", {"methods": sorted(self)})
+
+        return missing
+
+
+def _callable(method: Method) -> Callable[[Call, msgspec.Raw], Awaitable[Result]]:
+    async def invoke(call: Call, params: msgspec.Raw) -> Result:
+        try:
+            seconds = min(method.seconds, call.deadline - asyncio.get_running_loop().time())
+            arguments = decode_params(method.params, params)
+            async with asyncio.timeout(seconds if method.seconds < math.inf else None):
+                return Success(await method.handle(call, arguments))
+        except InvalidParams as error:
+            raise JsonRpcError(INVALID_PARAMS, str(error)) from None
+        except DestinationError as error:
+            raise JsonRpcError(_code(error), error.reason, {"code": error.code}) from None
+        except TimeoutError:
+            raise JsonRpcError(UNAVAILABLE_ERROR, "The vendor did not answer in time.") from None
+        except Exception as error:  # noqa: BLE001 - jsonrpcserver would show its text to the caller
+            raise JsonRpcError(INTERNAL_ERROR, bug(error).message) from None
+
+    return invoke
+
+
+def decode_params(struct: type[msgspec.Struct], params: msgspec.Raw) -> Any:
+    """
+    Named params as the struct; absent, null, ``{}`` and ``[]`` are none, ``[{…}]`` is its object.
+
+    Raises:
+        InvalidParams: Positional or scalar params, or a param of another type than declared.
+    """
+    try:
+        text = bytes(params).lstrip()
+        if text[:1] == b"[":
+            items = _items.decode(params)
+            if len(items) > 1:
+                raise InvalidParams("Invalid params: name them in one object")
+            params = items[0] if items else NULL
+        if bytes(params).strip() == b"null":
+            params = msgspec.Raw(b"{}")
+        return msgspec.json.decode(params, type=struct)
+    except msgspec.ValidationError as error:
+        raise InvalidParams(f"Invalid params: {error}") from None
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidParams("Invalid params: nested too deeply or not JSON") from None
+
+
+def _code(error: DestinationError) -> int:
+    match error:
+        case AuthError():
+            return AUTH_ERROR
+        case ConfigError() | FatalError():
+            return CONFIG_ERROR
+        case _:
+            return UNAVAILABLE_ERROR

@@ -1,0 +1,213 @@
+"""
+One call's records: cut into batches, delivered within limits, reported by position.
+
+A batch that has started is never cancelled before the deadline, so that what was delivered is
+known; a fatal error stops what has not started.
+"""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+import structlog
+
+from destination.errors import (
+    Code,
+    DestinationError,
+    FatalError,
+    NoAnswer,
+    RefusedError,
+    TargetError,
+    UnavailableError,
+)
+from destination.model import Batch, Limits, Record, Rejection
+from destination.plugin import Destination
+from destination.vendor.client import DEADLINE, LANE, LEAST
+
+log = structlog.get_logger()
+
+ANSWER = 0.5
+"""Seconds kept back from the deadline to write the answer in."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    lane: str
+    batch: Batch[Any]
+
+    def halves(self) -> tuple["_Work", "_Work"]:
+        records = self.batch.records
+        middle = len(records) // 2
+        first = replace(self.batch, records=records[:middle])
+        return replace(self, batch=first), replace(
+            self, batch=replace(self.batch, records=records[middle:])
+        )
+
+
+class Run:
+    """
+    The delivery of one call.
+
+    Args:
+        batch: What all batches share; its records are replaced.
+        permits: The destination's permits, shared with its other calls.
+        deadline: When the answer must be out, on the event loop's clock.
+    """
+
+    def __init__(
+        self,
+        plugin: Destination[Any, Any],
+        batch: Batch[Any],
+        limits: Limits,
+        permits: asyncio.Semaphore,
+        deadline: float,
+    ) -> None:
+        self._plugin = plugin
+        self._batch = batch
+        self._limits = limits
+        self._permits = permits
+        self._end = deadline - ANSWER
+        self._rejections: dict[int, Rejection] = {}
+        self._fatal: FatalError | None = None
+        self._stopped_lanes: dict[str, TargetError] = {}
+
+    async def deliver(self, records: Sequence[Record]) -> tuple[Rejection, ...]:
+        """
+        Deliver and say which records were not.
+
+        Raises:
+            FatalError: A person must act, and no record was or may have been delivered.
+        """
+        DEADLINE.set(self._end)
+        for wave in waves(records):
+            queue = deque(self._cut(wave))
+            workers = min(self._limits.concurrency, len(queue))
+            await asyncio.gather(*(self._work(queue) for _ in range(workers)))
+        if self._fatal and all(self._untouched(record) for record in records):
+            raise self._fatal
+        return tuple(self._rejections[position] for position in sorted(self._rejections))
+
+    def _untouched(self, record: Record) -> bool:
+        rejection = self._rejections.get(record.position)
+        return rejection is not None and not isinstance(rejection.error, NoAnswer)
+
+    def _cut(self, records: Sequence[Record]) -> Iterable[_Work]:
+        lane = self._plugin.lane
+        size = self._limits.batch_size
+        for name, members in groupby(sorted(records, key=lane), key=lane):
+            run = list(members)
+            for start in range(0, len(run), size):
+                yield _Work(name, replace(self._batch, records=run[start : start + size]))
+
+    async def _work(self, queue: deque[_Work]) -> None:
+        while queue:
+            work = queue.popleft()
+            if await self._attempt(work):
+                queue.extendleft(reversed(work.halves()))
+
+    async def _attempt(self, work: _Work) -> bool:
+        """Deliver one batch and note what was not; True when it should be tried in halves."""
+        if stop := self._stop(work.lane):
+            self._reject(work.batch.records, stop)
+            return False
+        try:
+            async with asyncio.timeout_at(self._end):
+                await self._permits.acquire()
+        except TimeoutError:
+            self._reject(work.batch.records, _not_sent())
+            return False
+        try:
+            if stop := self._stop(work.lane):
+                self._reject(work.batch.records, stop)
+                return False
+            return await self._send(work)
+        finally:
+            self._permits.release()
+
+    async def _send(self, work: _Work) -> bool:
+        LANE.set(work.lane)
+        records = work.batch.records
+        try:
+            async with asyncio.timeout_at(self._end) as timer:
+                rejections = list(await self._plugin.deliver(work.batch))
+            self._note(records, rejections)
+        except RefusedError as error:
+            if len(records) > 1 and self._limits.halve:
+                return True
+            self._reject(records, error)
+        except FatalError as error:
+            self._fatal = self._fatal or error
+            self._reject(records, error)
+        except TargetError as error:
+            self._stopped_lanes.setdefault(work.lane, error)
+            self._reject(records, error)
+        except DestinationError as error:
+            self._reject(records, error)
+        except TimeoutError as error:
+            self._reject(records, _cut_off() if timer.expired() else bug(error))
+        except Exception as error:  # noqa: BLE001 - a bug in a destination must not cost its neighbours
+            self._reject(records, bug(error))
+        return False
+
+    def _stop(self, lane: str) -> DestinationError | None:
+        """Why nothing more may be sent on this lane, if so."""
+        if self._fatal is not None:
+            return type(self._fatal)(f"not sent: {self._fatal.message}", code=self._fatal.code)
+        if error := self._stopped_lanes.get(lane):
+            return TargetError(f"not sent: {error.message}", code=error.code)
+        if self._end - asyncio.get_running_loop().time() < LEAST:
+            return _not_sent()
+        return None
+
+    def _note(self, records: Sequence[Record], rejections: Iterable[Rejection]) -> None:
+        positions = {record.position for record in records}
+        for rejection in rejections:
+            if rejection.position not in positions:
+                raise ValueError("a rejection names a record that is not in the batch")
+            self._rejections.setdefault(rejection.position, rejection)
+
+    def _reject(self, records: Iterable[Record], error: DestinationError) -> None:
+        for record in records:
+            self._rejections.setdefault(record.position, record.reject(error))
+
+
+def waves(records: Sequence[Record]) -> Iterable[list[Record]]:
+    """The records in groups without repeated ids: later versions of a row go after earlier ones."""
+    seen: dict[tuple[type, Any], int] = {}
+    groups: list[list[Record]] = []
+    for record in records:
+        key = (type(record.id), record.id)
+        turn = seen[key] = seen.get(key, -1) + 1
+        if turn == len(groups):
+            groups.append([])
+        groups[turn].append(record)
+    return groups
+
+
+def bug(error: Exception) -> DestinationError:
+    """The error for an exception nobody foresaw: logged under a reference, its text kept back."""
+    reference = secrets.token_hex(4)
+    log.error("bug.caught", reference=reference, error=type(error).__name__, at=locations(error))
+    return NoAnswer(f"internal error, ref {reference}; may have been delivered", code=Code.INTERNAL)
+
+
+def locations(error: BaseException) -> list[str]:
+    """Where an exception passed, innermost last: file and line without any values."""
+    traceback, places = error.__traceback__, []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        places.append(f"{code.co_filename.rsplit('/', 1)[-1]}:{traceback.tb_lineno} {code.co_name}")
+        traceback = traceback.tb_next
+    return places[-8:]
+
+
+def _cut_off() -> NoAnswer:
+    return NoAnswer("no answer before the deadline; may have been delivered")
+
+
+def _not_sent() -> UnavailableError:
+    return UnavailableError("not sent: the call's time was used up", code=Code.DEADLINE_NOT_SENT)

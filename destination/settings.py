@@ -1,0 +1,201 @@
+"""The operator's settings: one file, with the environment above it."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from destination.errors import ConfigError
+from destination.sync import unknown
+
+DEFAULT_FILE = Path("destinations.toml")
+SHORTEST_SECRET = 32
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+
+_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?", re.IGNORECASE)
+_UNITS = {"b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
+_REFERENCE = re.compile(r"\$?\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
+        return int(match[1]) * _UNITS[(match[2] or "B").lower()]
+    return value
+
+
+Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+"""Bytes, as a number or as text such as ``32MiB``."""
+
+
+class Server(BaseModel):
+    """How the server itself behaves."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+    deadline: Annotated[float, Field(ge=1, le=280)] = 25.0
+    """Seconds; the answer to a call goes out before this."""
+    max_body: Size = 32 * 1024**2
+    """Bytes of a request's body, inflated."""
+    max_rows: Annotated[int, Field(ge=1)] = 10_000
+    """Rows in one call."""
+
+
+class Settings(BaseSettings):
+    """Everything the operator configures; ``load`` reads it."""
+
+    model_config = SettingsConfigDict(
+        env_nested_delimiter="__", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    server: Server = Server()
+    destinations: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    host: str | None = None
+    port: int | None = None
+    destination_token: SecretStr | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment beats the file, which arrives as init values."""
+        return env_settings, init_settings
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _secrets_hold(self) -> Self:
+        for position, secret in enumerate(self.secrets, 1):
+            if len(secret) < SHORTEST_SECRET:
+                raise ValueError(
+                    f"DESTINATION_TOKEN: secret {position} has {len(secret)} characters, "
+                    f"at least {SHORTEST_SECRET} are needed. Make one with: "
+                    'python -c "import secrets; print(secrets.token_urlsafe(32))"'
+                )
+        if not self.secrets and self.address[0] not in {"127.0.0.1", "::1", "localhost"}:
+            raise ValueError(
+                f"DESTINATION_TOKEN is not set: without a secret the server listens on loopback "
+                f"only, not on {self.address[0]}. Set DESTINATION_TOKEN to a secret of at least "
+                f"{SHORTEST_SECRET} characters, and send it from Hightouch as a header: "
+                "Authorization: Bearer <secret>"
+            )
+        return self
+
+    @cached_property
+    def secrets(self) -> tuple[str, ...]:
+        """What callers must send one of; several while rotating."""
+        if self.destination_token is None:
+            return ()
+        return tuple(each.strip() for each in self.destination_token.get_secret_value().split(","))
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where to listen: with PORT set and no HOST, on all interfaces."""
+        host = self.host or ("0.0.0.0" if self.port is not None else "127.0.0.1")  # noqa: S104
+        return host, 8000 if self.port is None else self.port
+
+
+def load(path: Path | None = None) -> Settings:
+    """
+    The settings from the file and the environment.
+
+    Args:
+        path: The file; by default DESTINATION_CONFIG, else ``destinations.toml`` if it exists.
+
+    Raises:
+        ConfigError: What is wrong, under its name, never with its value.
+    """
+    try:
+        return Settings(**_file(path))
+    except ValidationError as error:
+        raise ConfigError("\n".join(explained(error, Server))) from None
+
+
+def explained(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """One line for each error: where, and what was expected; never the value."""
+    lines = []
+    for detail in error.errors(include_url=False, include_input=False, include_context=False):
+        where = ".".join(str(part) for part in detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            name = str(detail["loc"][-1])
+            lines.append(f"{where}: {unknown('Setting', name, list(model.model_fields))}")
+            continue
+        message = detail["msg"].removeprefix("Value error, ")
+        lines.append(f"{where}: {message}" if where else message)
+    return lines
+
+
+def _file(path: Path | None) -> dict[str, Any]:
+    chosen = path or (Path(given) if (given := os.environ.get("DESTINATION_CONFIG")) else None)
+    if chosen is None:
+        if not DEFAULT_FILE.exists():
+            return {}
+        chosen = DEFAULT_FILE
+    try:
+        document = tomllib.loads(chosen.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{chosen}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{chosen}: is not TOML: {error}") from None
+    for key in document.keys() - {"server", "destinations"}:
+        raise ConfigError(f"{chosen}: {unknown('Setting', key, ['server', 'destinations'])}")
+    expanded: dict[str, Any] = expand(document, os.environ)
+    return expanded
+
+
+def expand(value: Any, environment: Mapping[str, str], where: str = "") -> Any:
+    """
+    ``${NAME}`` and ``${NAME:-default}`` in every string, from the environment.
+
+    ``$${`` is a literal ``${``.
+
+    Raises:
+        ConfigError: A name that is not set, with the place that needs it.
+    """
+    if isinstance(value, Mapping):
+        return {
+            key: expand(inner, environment, f"{where}.{key}" if where else key)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [expand(inner, environment, f"{where}[{i}]") for i, inner in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replaced(match: re.Match[str]) -> str:
+        if match[0].startswith("$$"):
+            return match[0][1:]
+        found = environment.get(match[1], match[2])
+        if found is None:
+            raise ConfigError(f"{where}: the environment variable {match[1]} is not set")
+        return found
+
+    return _REFERENCE.sub(replaced, value)

@@ -1,0 +1,46 @@
+"""How many requests a second a destination may make."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from destination.model import Rate
+
+
+class Limiter:
+    """
+    Paces requests to a rate, in the order in which they ask, one pace per lane.
+
+    A single number is kept per lane: the time at which the next request is due if all before
+    it were evenly spaced (the generic cell rate algorithm).
+
+    Args:
+        rate: None does not limit.
+        now: The clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        rate: Rate | None,
+        *,
+        now: Callable[[], float] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._rate = rate
+        self._now = now or (lambda: asyncio.get_running_loop().time())
+        self._sleep = sleep
+        self._due: dict[str, float] = {}
+
+    async def acquire(self, deadline: float, lane: str = "") -> bool:
+        """Wait for a turn. False, at once, when the turn would come after the deadline."""
+        if self._rate is None:
+            return True
+        now = self._now()
+        interval = 1 / self._rate.per_second
+        due = max(self._due.get(lane, now), now)
+        wait = due - (self._rate.burst - 1) * interval - now
+        if now + max(wait, 0.0) > deadline:
+            return False
+        self._due[lane] = due + interval
+        if wait > 0:
+            await self._sleep(wait)
+        return True

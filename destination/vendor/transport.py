@@ -1,0 +1,136 @@
+"""
+httpx's API over aiohttp's connections.
+
+httpx's own pool is slow under concurrency and does not survive cancellation; aiohttp's does
+both. URLs pass byte for byte, bodies are left encoded, redirects are not followed, cookies
+are not kept, and the errors tell apart what was certainly not sent from what may have been.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import httpx
+import yarl
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """
+    A transport for ``httpx.AsyncClient``.
+
+    Raises httpx's errors: ConnectError and ConnectTimeout when nothing was sent,
+    any other TransportError when the request may have reached the vendor.
+    The request's ``connect`` and ``read`` timeouts hold per step, and its ``pool`` timeout
+    bounds the whole exchange by wall clock, however slowly the vendor drips.
+
+    Args:
+        connections: The most connections at once.
+    """
+
+    def __init__(self, *, connections: int = 100) -> None:
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._connections),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """One exchange, up to the response's headers; the body is read by the caller."""
+        assert self._session is not None, "use the client as a context manager"  # noqa: S101
+        timeout = request.extensions.get("timeout", {})
+        try:
+            response = await self._session.request(
+                request.method,
+                yarl.URL(str(request.url), encoded=True),
+                headers=[
+                    (name.decode("ascii"), value.decode("latin-1")) for name, value in _own(request)
+                ],
+                data=await request.aread() or None,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(
+                    total=timeout.get("pool"),
+                    sock_connect=timeout.get("connect"),
+                    sock_read=timeout.get("read"),
+                    ceil_threshold=float("inf"),  # never round a deadline up to a whole second
+                ),
+            )
+        except (aiohttp.ClientError, TimeoutError, ssl.SSLError) as error:
+            raise translated(error, request) from None
+        return httpx.Response(
+            status_code=response.status,
+            headers=response.raw_headers,
+            stream=_Body(response, request),
+            request=request,
+        )
+
+
+def _own(request: httpx.Request) -> list[tuple[bytes, bytes]]:
+    """The headers but those that aiohttp writes itself from the body."""
+    return [
+        (name, value)
+        for name, value in request.headers.raw
+        if name.lower() not in (b"transfer-encoding", b"connection")
+    ]
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, response: aiohttp.ClientResponse, request: httpx.Request) -> None:
+        self._response = response
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._response.content.iter_chunked(16 * 1024):
+                yield piece
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise translated(error, self._request) from None
+
+    async def aclose(self) -> None:
+        # A response whose body was not read to its end cannot give its connection back.
+        self._response.close() if not self._response.content.at_eof() else self._response.release()
+
+
+def translated(error: Exception, request: httpx.Request) -> httpx.TransportError:
+    """
+    The httpx error for aiohttp's.
+
+    The text is the kind of error alone: aiohttp's messages quote URLs, which may hold secrets.
+    """
+    text = type(error).__name__
+    match error:
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return TLSError(text, request=request)
+        case aiohttp.ConnectionTimeoutError():
+            return httpx.ConnectTimeout(text, request=request)
+        case aiohttp.ClientConnectorError():
+            return httpx.ConnectError(text, request=request)
+        case asyncio.TimeoutError():
+            return httpx.ReadTimeout(text, request=request)
+        case aiohttp.ClientPayloadError():
+            return httpx.ReadError(text, request=request)
+        case _:
+            return httpx.RemoteProtocolError(text, request=request)
+
+
+class TLSError(httpx.ConnectError):
+    """The vendor's certificate or handshake was refused; no byte of the request was sent."""

@@ -1,0 +1,154 @@
+"""
+Webhook: rows to any HTTP API that takes JSON.
+
+Each row is one request, or, with ``batching = "array"``, up to ``batch_size`` rows are one JSON
+array. A record is ``{"operation", "id", "fields"}``: what happened to the row, the value of its
+id column, and the mapped fields. A 2xx answer acknowledges all that a request carried.
+"""
+
+from typing import Annotated, Any, Literal
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr
+
+import destination
+from destination import (
+    Batch,
+    Connection,
+    Destination,
+    FieldType,
+    HeaderAuth,
+    Limits,
+    Mode,
+    NoOptions,
+    Object,
+    Record,
+    Rejection,
+    bearer,
+)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+
+class NoAuth(_Strict):
+    """No credentials."""
+
+    scheme: Literal["none"] = "none"
+
+    def auth(self) -> httpx.Auth | None:
+        """Nothing."""
+        return None
+
+
+class Bearer(_Strict):
+    """``Authorization: Bearer <token>``."""
+
+    scheme: Literal["bearer"]
+    token: SecretStr
+
+    def auth(self) -> httpx.Auth | None:
+        """The header."""
+        return bearer(self.token.get_secret_value())
+
+
+class Basic(_Strict):
+    """User name and password."""
+
+    scheme: Literal["basic"]
+    username: str
+    password: SecretStr
+
+    def auth(self) -> httpx.Auth | None:
+        """Httpx's own."""
+        return httpx.BasicAuth(self.username, self.password.get_secret_value())
+
+
+class Header(_Strict):
+    """A header of any name with a secret value."""
+
+    scheme: Literal["header"]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+    value: SecretStr
+
+    def auth(self) -> httpx.Auth | None:
+        """The header."""
+        return HeaderAuth(self.name, self.value.get_secret_value())
+
+
+class ReceiverField(_Strict):
+    """A field that the receiver knows, shown in the mapping form and coerced to its type."""
+
+    id: Annotated[str, Field(min_length=1)]
+    label: str = ""
+    type: FieldType = FieldType.STRING
+    description: str = ""
+    required: bool = False
+    identifier: bool = False
+    choices: tuple[str, ...] = ()
+
+
+class Settings(_Strict):
+    """Where the rows go; ``url`` and credentials belong to the operator."""
+
+    url: HttpUrl
+    method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"
+    auth: Annotated[NoAuth | Bearer | Basic | Header, Field(discriminator="scheme")] = NoAuth()
+    headers: dict[str, str] = Field(default_factory=dict)
+    batching: Literal["none", "array"] = "none"
+    fields: tuple[ReceiverField, ...] = ()
+    custom_fields: bool = True
+    """Fields that are not declared may be mapped too."""
+
+
+MODES = (
+    Mode("upsert", "Upsert", "upsert", "upsert", description="Sends added and changed rows."),
+    Mode(
+        "mirror", "Mirror", "upsert", "upsert", "delete", "Sends added, changed and removed rows."
+    ),
+    Mode("insert", "Insert", "upsert", description="Sends added rows only."),
+)
+
+ANY_ID = destination.Field(
+    "id", "ID", identifier=True, description="What the receiver matches rows by."
+)
+
+ARRAY_SIZE = 100
+
+
+class Webhook(Destination[Settings, NoOptions]):
+    """Rows as JSON requests to one URL."""
+
+    kind = "webhook"
+    label = "Webhook"
+
+    def connection(self) -> Connection:
+        """The configured URL is absolute; only credentials and headers come from here."""
+        return Connection(auth=self.settings.auth.auth(), headers=self.settings.headers)
+
+    async def discover(self) -> tuple[Object, ...]:
+        """One nameless object with the receiver's fields."""
+        declared = tuple(destination.Field(**dict(each)) for each in self.settings.fields)
+        fields = declared if any(each.identifier for each in declared) else (ANY_ID, *declared)
+        return (Object(modes=MODES, fields=fields, custom_fields=self.settings.custom_fields),)
+
+    def limits_for(self, mode: str | None, options: NoOptions | None) -> Limits:
+        """One record a request, or an array of them."""
+        return Limits(batch_size=ARRAY_SIZE if self.settings.batching == "array" else 1)
+
+    async def deliver(self, batch: Batch[NoOptions]) -> tuple[Rejection, ...]:
+        """One request; a good answer acknowledges every record in it."""
+        bodies = [_body(batch, record) for record in batch.records]
+        await self.http.request(
+            self.settings.method,
+            str(self.settings.url),
+            json=bodies if self.settings.batching == "array" else bodies[0],
+        )
+        return ()
+
+
+def _body(batch: Batch[NoOptions], record: Record) -> dict[str, Any]:
+    return {"operation": batch.operation, "id": record.id, "fields": record.fields}
