@@ -15,7 +15,7 @@ check: .venv/ready     ## what CI runs: format, lint, spelling, types, import co
 	$(BIN)/ruff check .
 	$(BIN)/codespell
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(MAKE) test
 
 serve: .venv/ready     ## the server, with the stand-ins when nothing is configured

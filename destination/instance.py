@@ -242,6 +242,8 @@ class Instance:
             modes = [mode for object in objects for mode in object.modes]
         else:
             modes = [choose_mode(choose_object(objects, sync.object), sync.mode)]
+        if not modes:
+            raise ConfigError("There is nothing to sync to yet: the vendor has no objects.")
         return Behavior(
             min(self._call_size(mode) for mode in modes),
             {each: any(mode.verb(each) for mode in modes) for each in Operation},

@@ -52,7 +52,8 @@ class Destination(Generic[SettingsT, OptionsT]):
             models = [model for model in get_args(base) if isinstance(model, type)]
             if len(models) == 2:
                 cls.settings_model, cls.options_model = models
-                if taken := RESERVED & cls.options_model.model_fields.keys():
+                options = cls.options_model.model_fields.items()
+                if taken := RESERVED & {field.alias or name for name, field in options}:
                     raise TypeError(
                         f"{cls.__name__}: the platform reserves the option names {sorted(taken)}"
                     )

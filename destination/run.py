@@ -6,15 +6,13 @@ known; a fatal error stops what has not started.
 """
 
 import asyncio
-import secrets
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-import structlog
-
+from destination.bugs import caught
 from destination.errors import (
     Code,
     DestinationError,
@@ -27,8 +25,6 @@ from destination.errors import (
 from destination.model import Batch, Limits, Record, Rejection
 from destination.plugin import Destination
 from destination.vendor.client import DEADLINE, LANE, LEAST
-
-log = structlog.get_logger()
 
 ANSWER = 0.5
 """Seconds kept back from the deadline to write the answer in."""
@@ -148,9 +144,9 @@ class Run:
         except DestinationError as error:
             self._reject(records, error)
         except TimeoutError as error:
-            self._reject(records, _cut_off() if timer.expired() else bug(error))
+            self._reject(records, _cut_off() if timer.expired() else caught(error))
         except Exception as error:  # noqa: BLE001 - a bug in a destination must not cost its neighbours
-            self._reject(records, bug(error))
+            self._reject(records, caught(error))
         return False
 
     def _stop(self, lane: str) -> DestinationError | None:
@@ -186,23 +182,6 @@ def waves(records: Sequence[Record]) -> Iterable[list[Record]]:
             groups.append([])
         groups[turn].append(record)
     return groups
-
-
-def bug(error: Exception) -> DestinationError:
-    """The error for an exception nobody foresaw: logged under a reference, its text kept back."""
-    reference = secrets.token_hex(4)
-    log.error("bug.caught", reference=reference, error=type(error).__name__, at=locations(error))
-    return NoAnswer(f"internal error, ref {reference}; may have been delivered", code=Code.INTERNAL)
-
-
-def locations(error: BaseException) -> list[str]:
-    """Where an exception passed, innermost last: file and line without any values."""
-    traceback, places = error.__traceback__, []
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        places.append(f"{code.co_filename.rsplit('/', 1)[-1]}:{traceback.tb_lineno} {code.co_name}")
-        traceback = traceback.tb_next
-    return places[-8:]
 
 
 def _cut_off() -> NoAnswer:

@@ -35,6 +35,8 @@ def choose_object(objects: Sequence[Object], id: str | None) -> Object:
         ConfigError: None was chosen among several, or there is no such object. A
             destination that declares no objects accepts any id.
     """
+    if not objects:
+        raise ConfigError("There is nothing to sync to yet: the vendor has no objects.")
     if objects[0].id is None:
         return objects[0]
     if id is None and len(objects) == 1:
@@ -49,6 +51,8 @@ def choose_object(objects: Sequence[Object], id: str | None) -> Object:
 
 def choose_mode(object: Object, id: str | None) -> Mode:
     """The mode with this id, the first when none is given. Raises ConfigError when unknown."""
+    if not object.modes:
+        raise ConfigError("This destination declares no mode: it cannot be synced to.")
     if id is None:
         return object.modes[0]
     for mode in object.modes:
@@ -87,7 +91,7 @@ def _column_problems(sync: Sync, columns: frozenset[str]) -> Iterator[str]:
                 names = ()
         for name in names:
             if name not in columns:
-                yield f'{unknown("Column", name, sorted(columns))[:-1]} (mapped to "{entry.to}").'
+                yield f'{unknown("Column", name, sorted(columns))} It is mapped to "{entry.to}".'
 
 
 def unknown(what: str, name: str, known: Sequence[str]) -> str:

@@ -11,9 +11,9 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from destination.bugs import caught
 from destination.inflate import InflatedTooLarge, InflateError, Inflater
 from destination.protocols.rpc import INTERNAL_ERROR, PARSE_ERROR, TRANSPORT_ERROR, error_body
-from destination.run import bug
 
 log = structlog.get_logger()
 
@@ -121,7 +121,7 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return _refused(Refusal(error.status, error.reason))
     except Exception as error:  # noqa: BLE001 - see above
         return web.Response(
-            body=error_body(INTERNAL_ERROR, bug(error).message), content_type="application/json"
+            body=error_body(INTERNAL_ERROR, caught(error).message), content_type="application/json"
         )
 
 

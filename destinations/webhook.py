@@ -6,6 +6,7 @@ array. A record is ``{"operation", "id", "fields"}``: what happened to the row, 
 id column, and the mapped fields. A 2xx answer acknowledges all that a request carried.
 """
 
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import httpx
@@ -23,6 +24,7 @@ from destination import (
     NoOptions,
     Object,
     Record,
+    RefusedError,
     Rejection,
     bearer,
 )
@@ -128,6 +130,11 @@ class Webhook(Destination[Settings, NoOptions]):
     def connection(self) -> Connection:
         """The configured URL is absolute; only credentials and headers come from here."""
         return Connection(auth=self.settings.auth.auth(), headers=self.settings.headers)
+
+    async def check(self) -> None:
+        """An OPTIONS request, which writes nothing: any answer but "who are you?" will do."""
+        with suppress(RefusedError):
+            await self.http.request("OPTIONS", str(self.settings.url))
 
     async def discover(self) -> tuple[Object, ...]:
         """One nameless object with the receiver's fields."""

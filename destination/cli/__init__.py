@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 
 import click
 
+from destination.sync import unknown
+
 COMMANDS = {
     "serve": "serve",
     "demo": "demo",
@@ -25,9 +27,9 @@ class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         if cmd_name not in COMMANDS:
-            return None
+            raise click.UsageError(unknown("Command", cmd_name, list(COMMANDS)), ctx)
         module = importlib.import_module(f"destination.cli.{COMMANDS[cmd_name]}")
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command

@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from destination.app import make_instance
+from destination.bugs import caught
 from destination.cli import FAILED, config_option, fail, json_option, table
 from destination.errors import ConfigError, DestinationError
-from destination.run import bug
 from destination.settings import Server, load
 
 SECONDS = 15.0
@@ -91,5 +91,5 @@ async def _one(name: str, values: dict[str, Any], server: Server) -> Outcome:
     except TimeoutError:
         return Outcome(name, kind, ok=False, says=f"no answer within {SECONDS:.0f} s")
     except Exception as error:  # noqa: BLE001 - one broken kind must not hide the others' checks
-        return Outcome(name, kind, ok=False, says=bug(error).message)
+        return Outcome(name, kind, ok=False, says=caught(error).message)
     return Outcome(name, kind, ok=True, says="reachable, credentials accepted")

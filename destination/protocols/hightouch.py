@@ -177,7 +177,7 @@ def _entries(configuration: JSON) -> Iterator[Entry]:
     """All mapping entries; of two for one field the later one counts, as they are merged here."""
     for name in ("identifierMapping", "mappings", "customMappings"):
         value = configuration.get(name) or []
-        for entry in [value] if isinstance(value, dict) else value:
+        for entry in value if isinstance(value, list) else [value]:
             if (
                 not isinstance(entry, dict)
                 or not isinstance(entry.get("to"), str)
@@ -309,5 +309,6 @@ def _rejected_rows(rejections: Iterable[Rejection], rows: list[Row], ids: _Ids) 
 def _counts(rejections: Iterable[Rejection]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for rejection in rejections:
-        counts[rejection.error.code] = counts.get(rejection.error.code, 0) + 1
+        code = str(rejection.error.code)
+        counts[code] = counts.get(code, 0) + 1
     return counts

@@ -16,8 +16,8 @@ import msgspec
 import structlog
 from jsonrpcserver import JsonRpcError, Result, Success, async_dispatch_to_serializable
 
+from destination.bugs import caught
 from destination.errors import AuthError, ConfigError, DestinationError, FatalError
-from destination.run import bug
 
 log = structlog.get_logger()
 
@@ -210,7 +210,7 @@ def _callable(method: Method) -> Callable[[Call, msgspec.Raw], Awaitable[Result]
         except TimeoutError:
             raise JsonRpcError(UNAVAILABLE_ERROR, "The vendor did not answer in time.") from None
         except Exception as error:  # noqa: BLE001 - jsonrpcserver would show its text to the caller
-            raise JsonRpcError(INTERNAL_ERROR, bug(error).message) from None
+            raise JsonRpcError(INTERNAL_ERROR, caught(error).message) from None
 
     return invoke
 

@@ -53,44 +53,37 @@ def long_name(part: str, length: int) -> str:
     return (part * length)[:length]
 
 
+# fmt: off
 ODD_NAMES = (
     # scripts
-    *(("Анна", "Каренина"), ("Οδυσσέας", "Ελύτης"), ("ნინო", "აბაშიძე"), ("Արամ", "Խաչատրյան")),
-    *(("ליאור", "כהן"), ("ليلى", "المصري"), ("مریم", "میرزاخانی"), ("अनन्या", "शर्मा")),
-    *(("நிலா", "முருகன்"), ("สมชาย", "ใจดี"), ("አበበ", "ቢቂላ"), ("ᐊᓇᓇ", "ᓄᓇᕗᑦ"), ("𝔄𝔡𝔞", "𓀀𓂀")),
-    *(("美咲", "高橋"), ("𠮷野", "髙島"), ("지우", "김"), ("小龍", "李"), ("ꦗꦮ", "ߒߞߏ")),
+    ("Анна", "Каренина"), ("Οδυσσέας", "Ελύτης"), ("ნინო", "აბაშიძე"), ("Արամ", "Խաչատրյան"),
+    ("ליאור", "כהן"), ("ليلى", "المصري"), ("مریم", "میرزاخانی"), ("अनन्या", "शर्मा"),
+    ("நிலா", "முருகன்"), ("สมชาย", "ใจดี"), ("አበበ", "ቢቂላ"), ("ᐊᓇᓇ", "ᓄᓇᕗᑦ"), ("𝔄𝔡𝔞", "𓀀𓂀"),
+    ("美咲", "高橋"), ("𠮷野", "髙島"), ("지우", "김"), ("小龍", "李"), ("ꦗꦮ", "ߒߞߏ"),
     # characters that are not what they seem
-    *(("Zoe\u0308", "Ame\u0301lie"), ("Z\u0351\u036ba\u0353\u0302lgo\u0321\u0334", "H\u0321e")),
-    *(("נֹעָה\u200f", "\u202eelihw a rof sdrawkcab\u202c"), ("می\u200cخواهم", "क\u094d\u200dष")),
-    *(("Ze\u200bro", "Wi\u2060dth"), ("No\u00a0Break", "Line\u2028Separator"), ("\ufeffMark", "K")),
+    ("Zoe\u0308", "Ame\u0301lie"), ("Z\u0351\u036ba\u0353\u0302lgo\u0321\u0334", "H\u0321e"),
+    ("נֹעָה\u200f", "\u202eelihw a rof sdrawkcab\u202c"), ("می\u200cخواهم", "क\u094d\u200dष"),
+    ("Ze\u200bro", "Wi\u2060dth"), ("No\u00a0Break", "Line\u2028Separator"), ("\ufeffMark", "K"),
     # emoji
-    *(
-        ("👩\u200d👩\u200d👧\u200d👦", "Family"),
-        ("👩🏽\u200d🚀", "🏳\ufe0f\u200d🌈"),
-        ("🇪🇸", "1\ufe0f\u20e3"),
-    ),
-    *(("Zo🎈e\u0308", "❤\ufe0f\u200d🔥"), (long_name("🎈", 200), "Balloons")),
+    ("👩\u200d👩\u200d👧\u200d👦", "Family"), ("👩🏽\u200d🚀", "🏳\ufe0f\u200d🌈"),
+    ("🇪🇸", "1\ufe0f\u20e3"), ("Zo🎈e\u0308", "❤\ufe0f\u200d🔥"), (long_name("🎈", 200), "Balloons"),
     # spaces and line ends
-    *(("  Ada  ", " Lovelace"), ("Trailing ", "\tTab"), ("Line\nBreak", "Two\n\nBreaks\n")),
+    ("  Ada  ", " Lovelace"), ("Trailing ", "\tTab"), ("Line\nBreak", "Two\n\nBreaks\n"),
     # quotes, commas, backslashes
-    *(('"', '""'), ('Dwayne "The Rock"', "Johnson, Jr."), ("'Single'", "`Back`"), (",", ";")),
-    *(("C:\\temp\\new", "\\"), ("\\n", "\\u0041\\x41"), ('\\"', '",\n"')),
+    ('"', '""'), ('Dwayne "The Rock"', "Johnson, Jr."), ("'Single'", "`Back`"), (",", ";"),
+    ("C:\\temp\\new", "\\"), ("\\n", "\\u0041\\x41"), ('\\"', '",\n"'),
     # names that something might execute
-    *(("<b>Bold</b>", "<script>alert(1)</script>"), ("&amp;", "&lt;&#39;"), ("<!--", "]]>")),
-    *(("{{ email }}", "{% assign x = 1 %}"), ("{{ 'a' | upcase }}", "}}{{"), ("{%", "%}")),
-    *(("Robert'); DROP TABLE people;--", "Tables"), ("${HOME}", "$(id)"), ("%s%n", "%00")),
-    *(
-        ("=1+1", "@SUM(A1)"),
-        ("<!channel>", "@here"),
-        ("*bold*", "_it_ ~st~"),
-        ("../..", "?a=b&c#d"),
-    ),
+    ("<b>Bold</b>", "<script>alert(1)</script>"), ("&amp;", "&lt;&#39;"), ("<!--", "]]>"),
+    ("{{ email }}", "{% assign x = 1 %}"), ("{{ 'a' | upcase }}", "}}{{"), ("{%", "%}"),
+    ("Robert'); DROP TABLE people;--", "Tables"), ("${HOME}", "$(id)"), ("%s%n", "%00"),
+    ("=1+1", "@SUM(A1)"), ("<!channel>", "@here"), ("*bold*", "_it_ ~st~"), ("../..", "?a=b&c#d"),
     # names that look like something else
-    *(("null", "None"), ("true", "NaN"), ("0", "-1"), ("undefined", "#N/A"), ("[]", "{}")),
-    *(("1990-04-01", "1e3"), ("A", ""), ("", "Mononym"), ("", ""), ("-", ".")),
+    ("null", "None"), ("true", "NaN"), ("0", "-1"), ("undefined", "#N/A"), ("[]", "{}"),
+    ("1990-04-01", "1e3"), ("A", ""), ("", "Mononym"), ("", ""), ("-", "."),
     # just short enough
-    *((long_name("Anne-Marie-", 200), "Short"), ("Short", long_name("Żółć-", 200))),
+    (long_name("Anne-Marie-", 200), "Short"), ("Short", long_name("Żółć-", 200)),
 )
+# fmt: on
 ODD_IDS = ("7", "07", "007", "1e3", "1000", "-1", "A-17/b", "N°5", "0x1F", "18446744073709551616")
 
 

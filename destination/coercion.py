@@ -1,0 +1,208 @@
+"""Turning a JSON value into the type that a field declares.
+
+Warehouses send numbers as text, dates in their own dialects and JSON inside strings. What
+can be read without guessing is read; anything else rejects the row, and the reason says
+what was expected and never what was there.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from destination.errors import RowError
+from destination.literals import number_text, parse_moment, parse_number
+from destination.model import Field, FieldType
+
+MAX_DEPTH = 64
+"""The most levels of lists and objects inside one value."""
+
+MAX_ITEMS = 100_000
+"""The most values that JSON inside a text may hold; its memory is many times its length."""
+
+_MAX_EMAIL = 254
+_SHOWN_CHOICES = 10
+
+_EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+")
+_WORDS = {
+    **dict.fromkeys(("true", "yes", "t", "y", "1"), True),
+    **dict.fromkeys(("false", "no", "f", "n", "0"), False),
+}
+
+
+def coerce(field: Field, value: Any) -> Any:
+    """
+    The value in the type that the field declares.
+
+    Null stays null, and blank text is null for every type that is not text. REFERENCE and
+    UNKNOWN values pass unchanged.
+
+    Raises:
+        RowError: The value cannot be read as that type. The message names the field and
+            what was expected, never the value: rows are personal data.
+    """
+    kind = field.type
+    if value is None or type(value) is _NATIVE.get(kind):
+        return value
+    convert = _CONVERT.get(kind)
+    if convert is None:
+        return value
+    try:
+        return _choice(field, value) if kind is FieldType.ENUM else convert(value)
+    except (ValueError, TypeError, ArithmeticError, RecursionError, msgspec.DecodeError):
+        raise RowError(f"{field.id}: expected {_expected(field)}") from None
+
+
+def _unless_blank(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """An empty cell of a spreadsheet is no value, whatever the column's type."""
+
+    def converted(value: Any) -> Any:
+        blank = isinstance(value, str) and not value.strip()
+        return None if blank else convert(value)
+
+    return converted
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return number_text(_number(value))
+
+
+def _choice(field: Field, value: Any) -> str:
+    text = _text(value)
+    if field.choices and text not in field.choices:
+        raise ValueError
+    return text
+
+
+def _number(value: Any) -> int | float | Decimal:
+    if isinstance(value, str):
+        value = parse_number(value)
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise TypeError
+    if not isinstance(value, int) and not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, str) and (word := value.strip().lower()) in _WORDS:
+        return _WORDS[word]
+    if isinstance(value, bool | int | float) and value in (0, 1):
+        return bool(value)
+    raise ValueError
+
+
+def _moment(value: Any) -> datetime | None:
+    # BigQuery's client libraries send dates as {"value": "2026-01-31"}.
+    if isinstance(value, dict) and value.keys() == {"value"}:
+        value = value["value"]
+    if not isinstance(value, str):
+        raise TypeError  # a number could be seconds, milliseconds or days
+    if not value.strip():
+        return None
+    moment = parse_moment(value)
+    if moment is None:
+        raise ValueError
+    return moment
+
+
+def _date(value: Any) -> str | None:
+    moment = _moment(value)
+    return None if moment is None else moment.date().isoformat()
+
+
+def _datetime(value: Any) -> str | None:
+    moment = _moment(value)
+    if moment is None:
+        return None
+    clock = moment.replace(tzinfo=None).isoformat()
+    clock = clock.rstrip("0") if moment.microsecond else clock
+    offset = moment.utcoffset()
+    if offset is None:
+        return clock
+    return clock + (moment.isoformat()[-6:] if offset else "Z")
+
+
+def _email(value: Any) -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    if len(text) > _MAX_EMAIL or not _EMAIL.fullmatch(text):
+        raise ValueError
+    return text
+
+
+def _json(kind: type) -> Callable[[Any], Any]:
+    """Accepts a list or an object, or the text of one."""
+
+    def converted(value: Any) -> Any:
+        if isinstance(value, str):
+            if sum(map(value.count, ",[{")) > MAX_ITEMS:
+                raise ValueError
+            value = msgspec.json.decode(value)
+        if not isinstance(value, kind) or _too_deep(value):
+            raise ValueError
+        return value
+
+    return converted
+
+
+def _too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for item in level for child in _children(item)]
+        if not level:
+            return False
+    return True
+
+
+def _children(item: Any) -> list[Any]:
+    values = item.values() if isinstance(item, dict) else item
+    return [value for value in values if isinstance(value, dict | list)]
+
+
+def _expected(field: Field) -> str:
+    if field.type is not FieldType.ENUM or not field.choices:
+        return _EXPECTED[field.type]
+    shown = ", ".join(field.choices[:_SHOWN_CHOICES])
+    return f"one of {shown}" + (", …" if len(field.choices) > _SHOWN_CHOICES else "")
+
+
+_NATIVE: Mapping[FieldType, type] = MappingProxyType(
+    {FieldType.STRING: str, FieldType.NUMBER: int, FieldType.BOOLEAN: bool}
+)
+
+_CONVERT: Mapping[FieldType, Callable[[Any], Any]] = MappingProxyType(
+    {
+        FieldType.STRING: _text,
+        FieldType.ENUM: _text,
+        FieldType.NUMBER: _unless_blank(_number),
+        FieldType.BOOLEAN: _unless_blank(_boolean),
+        FieldType.DATE: _date,
+        FieldType.DATETIME: _datetime,
+        FieldType.EMAIL: _unless_blank(_email),
+        FieldType.OBJECT: _unless_blank(_json(dict)),
+        FieldType.ARRAY: _unless_blank(_json(list)),
+    }
+)
+
+_EXPECTED: Mapping[FieldType, str] = MappingProxyType(
+    {
+        FieldType.STRING: "text",
+        FieldType.ENUM: "text",
+        FieldType.NUMBER: "a number such as 12.5",
+        FieldType.BOOLEAN: "true or false",
+        FieldType.DATE: "a date such as 2026-01-31",
+        FieldType.DATETIME: "a date and time such as 2026-01-31T09:30:00Z",
+        FieldType.EMAIL: "an email address",
+        FieldType.OBJECT: f"a JSON object at most {MAX_DEPTH} levels deep",
+        FieldType.ARRAY: f"a JSON array at most {MAX_DEPTH} levels deep",
+    }
+)

@@ -1,0 +1,78 @@
+"""Numbers and moments as text: read strictly, and written as JavaScript and JSON write them."""
+
+import math
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+
+MAX_NUMBER = 400
+"""The most characters a number may have as text."""
+
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?0*\d{1,3})?", re.ASCII)
+_MOMENT = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)"
+    r"(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?"
+    r" ?(Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
+)
+
+
+def parse_number(text: str) -> int | float | Decimal | None:
+    """
+    The number that a decimal text stands for, exactly; None when it is not one.
+
+    A float where it keeps every digit, else a Decimal. Only ASCII digits, a point and an
+    exponent count: no underscores, no NaN, nothing too large for a float.
+    """
+    text = text.strip()
+    if len(text) > MAX_NUMBER or not _NUMBER.fullmatch(text):
+        return None
+    if text.lstrip("+-").isdigit():
+        return int(text)
+    number, exact = float(text), Decimal(text)
+    if math.isinf(number):
+        return None
+    return number if Decimal(repr(number)) == exact else exact
+
+
+def parse_moment(text: str) -> datetime | None:
+    """
+    The moment that an ISO 8601 date or date-time names; None when it is not one.
+
+    Without an offset the result is naive; fractions finer than a microsecond are cut off.
+    """
+    match = _MOMENT.fullmatch(text.strip())
+    if match is None:
+        return None
+    *parts, fraction, zone = match.groups()
+    year, month, day, hour, minute, second = (int(part or 0) for part in parts)
+    micro = int((fraction or "").ljust(6, "0")[:6])
+    try:
+        return datetime(year, month, day, hour, minute, second, micro, _zone(zone))
+    except ValueError:
+        return None
+
+
+def number_text(number: float | Decimal) -> str:
+    """A number as JavaScript prints it: 10.0 is ``10`` and 1e-7 is ``1e-7``."""
+    if isinstance(number, int):
+        return str(number)
+    if not math.isfinite(number):
+        return "NaN" if math.isnan(number) else ("-Infinity" if number < 0 else "Infinity")
+    exact = number if isinstance(number, Decimal) else Decimal(repr(number))
+    if not exact:
+        return "0"
+    if -7 < exact.adjusted() < 21:
+        plain = format(exact, "f")
+        return plain.rstrip("0").rstrip(".") if "." in plain else plain
+    return re.sub(r"e([+-])0+", r"e\1", str(number).lower())
+
+
+def _zone(text: str | None) -> timezone | None:
+    if text is None:
+        return None
+    if text[0] not in "+-":
+        return UTC
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-offset if text[0] == "-" else offset)

@@ -1,0 +1,1 @@
+"""Tools for tests of destinations: shipped, so that third parties have them too."""
