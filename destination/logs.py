@@ -58,6 +58,8 @@ def _without_exception(
 ) -> structlog.typing.EventDict:
     """A library's traceback may quote what it was working on; its type is enough."""
     record: logging.LogRecord | None = event.get("_record")
+    event.pop("exc_info", None)
+    event.pop("stack_info", None)
     if record is not None and record.exc_info:
         error = record.exc_info[0]
         record.exc_info = record.exc_text = None

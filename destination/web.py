@@ -141,9 +141,11 @@ def _refused(refusal: Refusal) -> web.Response:
 
 
 async def invite_later(request: web.Request) -> None:
-    """Stands in for aiohttp's answer to ``Expect``: the body is invited once it is wanted."""
-    if request.headers.get("Expect", "").lower() != "100-continue":
-        raise Refusal(417, "Expectation failed")
+    """
+    Stands in for aiohttp's answer to ``Expect``: ``read_json`` invites the body once it is wanted.
+
+    It runs before the middlewares, where a refusal would not be answered.
+    """
 
 
 async def read_json(request: web.Request, limit: int) -> bytes:
@@ -152,7 +154,8 @@ async def read_json(request: web.Request, limit: int) -> bytes:
 
     Raises:
         Refusal: 415 for another type, charset or encoding; 413 beyond ``limit`` bytes, counted
-            after inflating; 408 when it takes longer than ten seconds; 400 when it breaks off.
+            after inflating; 417 for an expectation other than 100-continue; 408 when it takes
+            longer than ten seconds; 400 when it breaks off.
     """
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if not _JSON_TYPES.fullmatch(_type(request)):
@@ -161,6 +164,8 @@ async def read_json(request: web.Request, limit: int) -> bytes:
         raise Refusal(415, "Unsupported content encoding: send gzip, deflate or none")
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
+    if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+        raise Refusal(417, "Expectation failed")
     if "Expect" in request.headers:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0

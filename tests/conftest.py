@@ -130,8 +130,8 @@ class Strict(ht.Destination[PeopleSettings, PeopleOptionsRequired]):
         return ()
 
 
-@pytest.fixture(autouse=True)
-def _test_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def kinds_for_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the kinds above loadable by name, as an installed package's entry points are."""
     from destination import registry
 
@@ -187,11 +187,18 @@ class Served:
         return response["result"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test says in a docstring what is true."""
+    mute = [item.nodeid for item in items if not getattr(getattr(item, "obj", None), "__doc__", "")]
+    if mute:
+        raise pytest.UsageError(f"tests without a docstring: {', '.join(mute[:5])}")
+
+
 Serve = Callable[..., Awaitable[Served]]
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
+async def serve(kinds_for_tests: None) -> AsyncIterator[Serve]:
     """Start a server with the given destinations (by default ``people``) and settings."""
     async with AsyncExitStack() as stack:
 

@@ -95,7 +95,7 @@ CRM = {
 
 
 def test_the_procfile_serves_when_port_and_secret_are_set(start: Start, tmp_path: Path) -> None:
-    """A Procfile runner with PORT and DESTINATION_TOKEN set gets a server that asks for the secret."""
+    """A Procfile runner with PORT and a secret set gets a server that asks for the secret."""
     shutil.copy(ROOT / "Procfile", tmp_path)
     port = free_port()
     # honcho gives the first process of a type the base port itself.

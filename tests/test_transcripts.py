@@ -35,7 +35,7 @@ async def test_the_transcripts_replay(serve: Serve) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_docs_show_each_transcript(method: str) -> None:
-    """``docs/protocol.md`` shows each request's params and each response's result as the files have them."""
+    """``docs/protocol.md`` shows each request and each response as the files have them."""
     page = (ROOT / "docs" / "protocol.md").read_text("utf-8")
     shown = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
     for part in ("request", "response"):

@@ -23,7 +23,7 @@ def test_the_demo_ends_well_and_its_table_adds_up(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     lines = re.findall(
-        r"│\s*(\d*)\s*│\s*(\w*)\s*│\s*(\d+)\s*│\s*(\d+)\s*│\s*(\d+)\s*│", done.stdout
+        r"│\s*(\d*)\s*│\s*([\w ]*?)\s*│\s*(\d+)\s*│\s*(\d+)\s*│\s*(\d+)\s*│", done.stdout
     )
     numbers = [(int(sent), int(accepted), int(rejected)) for *_, sent, accepted, rejected in lines]
     assert len(numbers) == 7

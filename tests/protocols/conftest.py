@@ -1,8 +1,10 @@
 """What these tests share: bytes on a socket as they are, answers read strictly, the real log."""
 
 import asyncio
+import io
 import json
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -132,23 +134,17 @@ def _strict() -> Callable[[bytes], Any]:
 
 
 @pytest.fixture
-def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     """Configure the log as ``serve`` does, with everything on; gives what was written so far."""
     root = logging.getLogger()
     handlers, level, root.handlers = root.handlers, root.level, []
     loggers = [logging.getLogger(name) for name in logs.QUIET]
     levels = [each.level for each in loggers]
-    written: list[str] = []
-
-    def read() -> str:
-        captured = capsys.readouterr()
-        written.append(captured.out + captured.err)
-        return "".join(written)
-
-    import sys; print("CONF", sys.stderr, sys.stderr.closed, structlog._config._CONFIG.__dict__ if hasattr(structlog._config._CONFIG, "__dict__") else "", file=sys.__stderr__)
-    logs.configure(level="debug", format="json")
-    print("CONF2", structlog._config._CONFIG.logger_factory._file, file=sys.__stderr__)
-    yield read
+    written = io.StringIO()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", written)
+        logs.configure(level="debug", format="json")
+    yield written.getvalue
     structlog.reset_defaults()
     root.handlers = handlers
     root.setLevel(level)

@@ -220,14 +220,14 @@ async def test_t09_announced_length_over_the_limit_gets_413_at_once(
     assert response.code == -32000
 
 
-async def test_t10_two_megabytes_fit_into_the_default_limit(served: Any) -> None:
+async def test_t10_two_megabytes_fit_into_the_default_limit(served: Any, exchange: Any) -> None:
     """A body of 2 MB is served."""
     body = add(100, size=20_000)
     assert len(body) > 2_000_000
 
-    response = await served.post(body)
+    response = await exchange(served.url, request(body))
 
-    assert (await response.json())["result"] == {"rejectedRows": []}
+    assert response.json["result"] == {"rejectedRows": []}
     assert len(served.plugin().holds) == 100
 
 
@@ -253,23 +253,18 @@ async def test_t11_compressed_body_is_served(served: Any, encoding: str, encode:
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress", "nonsense"])
 async def test_t11_other_encodings_get_415(served: Any, encoding: str) -> None:
     """An encoding that the server cannot take off is refused with 415."""
-    response = await served.http.post(
-        served.url + PATH,
-        data=LIST_OBJECTS,
-        headers={"Authorization": f"Bearer {SECRET}", "Content-Encoding": encoding},
-        compress=False,
-    )
+    response = await served.post(LIST_OBJECTS, headers={"Content-Encoding": encoding})
 
     assert "gzip" in await refused(response, 415)
 
 
 @pytest.mark.parametrize(("encoding", "wbits"), [("gzip", 31), ("deflate", 15), ("deflate", -15)])
 async def test_t12_bomb_gets_413_in_bounded_memory(serve: Any, encoding: str, wbits: int) -> None:
-    """A small body that inflates to 300 times the limit costs no more than a few limits."""
+    """A small body that inflates to 100 times the limit costs no more than a few limits."""
     limit = 1024 * 1024
     compressor = zlib.compressobj(wbits=wbits)
     zeros = bytes(limit)
-    bomb = b"".join([compressor.compress(zeros) for _ in range(300)] + [compressor.flush()])
+    bomb = b"".join([compressor.compress(zeros) for _ in range(100)] + [compressor.flush()])
     assert len(bomb) < limit
     served = await serve(server={"max_body": limit})
 
@@ -709,7 +704,6 @@ async def test_t25_batch_finishes_after_the_caller_hangs_up(
 
 async def test_sane_request_id_of_the_caller_is_used(served: Any, logged: Any) -> None:
     """The caller's X-Request-Id comes back, and stands in the log."""
-    import sys, structlog; from destination import web as w; print("T", structlog._config._CONFIG.logger_factory._file, w.log.bind()._logger._file, w.log.bind()._logger._file.closed, sys.stderr, vars(w.log), file=sys.__stderr__)
     response = await served.post(LIST_OBJECTS, headers={"X-Request-Id": "run-7:batch.3_a"})
 
     assert response.headers["X-Request-Id"] == "run-7:batch.3_a"

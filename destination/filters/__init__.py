@@ -1,0 +1,88 @@
+"""
+The filters of the template language, answering what liquidjs answers.
+
+Every filter measures what goes in and what comes out. One whose result could be much larger
+than its values works out the size first, so no template can exhaust the process.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from liquid.undefined import is_undefined
+
+from destination.filters.dates import date
+from destination.filters.lists import LIST_FILTERS
+from destination.filters.numbers import NUMBER_FILTERS
+from destination.filters.texts import TEXT_FILTERS
+from destination.filters.values import FilterError, to_json, weigh
+
+MISHAPS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What a filter or an expression may raise on values it was not made for."""
+
+
+class Meter(Protocol):
+    """Counts the work of one rendering, and stops it when it is too much."""
+
+    def spend(self, characters: int) -> None:
+        """Raises when no work is left."""
+
+
+def _default(value: Any, fallback: Any = "", *, allow_false: bool = False) -> Any:
+    if isinstance(value, str | list):
+        return value or fallback
+    if value is False and allow_false:
+        return value
+    return fallback if value is None or value is False or is_undefined(value) else value
+
+
+def _json(value: Any, space: Any = None) -> str:
+    """Always compact: indentation could make a deep value many times larger."""
+    return "" if is_undefined(value) else to_json(value)
+
+
+def _raw(value: Any) -> Any:
+    return value
+
+
+def _measured(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def measured(value: Any, *arguments: Any, context: Meter, **options: Any) -> Any:
+        context.spend(weigh([value, *arguments]))
+        try:
+            result = function(value, *arguments, **options)
+        except FilterError:
+            raise
+        except MISHAPS:
+            raise FilterError(f"{name} cannot take these values") from None
+        context.spend(weigh(result))
+        return result
+
+    measured.with_context = True  # type: ignore[attr-defined]  # how python-liquid passes the meter
+    return measured
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {
+        name: _measured(name, function)
+        for name, function in {
+            **NUMBER_FILTERS,
+            **TEXT_FILTERS,
+            **LIST_FILTERS,
+            "date": date,
+            "default": _default,
+            "inspect": _json,
+            "json": _json,
+            "jsonify": _json,
+            "raw": _raw,
+        }.items()
+    }
+)
+"""Filters by name, as python-liquid calls them: each takes the rendering's meter as context."""

@@ -1,0 +1,114 @@
+"""The documentation says what the program does."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from destination import registry
+from destination.app import make_instances
+from destination.cli import COMMANDS
+from destination.errors import Code
+from destination.instance import Tuning
+from destination.settings import Server, Settings, expand
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_every_reason_code_is_explained() -> None:
+    """``docs/reasons.md`` has a line for each code of the closed list, and for no other."""
+    explained = re.findall(r"^\| `([A-Z_]+)` \|", page("docs/reasons.md"), re.MULTILINE)
+
+    assert sorted(explained) == sorted(Code)
+
+
+@pytest.mark.parametrize("model", [Server, Tuning])
+def test_every_setting_is_explained(model: type[Server | Tuning]) -> None:
+    """``docs/configuration.md`` has a line for each setting of the server and of every kind."""
+    for name in model.model_fields:
+        assert f"| `{name}` |" in page("docs/configuration.md")
+
+
+@pytest.mark.parametrize("kind", registry.kinds())
+def test_every_setting_of_a_kind_is_explained(kind: str) -> None:
+    """``docs/configuration.md`` has a section for each kind, with all of its settings."""
+    section = page("docs/configuration.md").split(f"\n## {kind}\n")[1].split("\n## ")[0]
+    for name in registry.load(kind).settings_model.model_fields:
+        assert f"| `{name}` |" in section
+
+
+def test_the_table_of_kinds_is_complete() -> None:
+    """The README's table of kinds is what the registry finds, with each class's first sentence."""
+    table = page("README.md").split("<!-- kinds: begin -->")[1].split("<!-- kinds: end -->")[0]
+    lines = [
+        f"| `{kind}` | {(registry.load(kind).__doc__ or '').strip()} |" for kind in registry.kinds()
+    ]
+
+    assert table.strip().splitlines()[2:] == [line.splitlines()[0] for line in lines]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_configurations_shown_are_accepted(path: Path) -> None:
+    """Each TOML block that configures the server makes working destinations."""
+    for block in blocks(path.read_text("utf-8"), "toml"):
+        document = expand(tomllib.loads(block), {"CRM_TOKEN": "secret"})
+        make_instances(Settings(**document))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_commands_shown_exist(path: Path) -> None:
+    """Each command and make target that a page names is one there is."""
+    text = path.read_text("utf-8")
+    targets = re.findall(r"^([a-z]+):", page("Makefile"), re.MULTILINE)
+    for name in re.findall(r"(?:\$ |`)(?:\.venv/bin/)?destination ([a-z]+)", text):
+        assert name in COMMANDS
+    for name in re.findall(r"(?:\$ |`)make ([a-z]+)", text):
+        assert name in targets
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    """Each relative link leads to a file that is there."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text("utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def test_the_structure_names_every_module() -> None:
+    """``docs/structure.md`` names each module of the server."""
+    text = page("docs/structure.md")
+    for module in (ROOT / "destination").rglob("*.py"):
+        if module.stem not in {"__init__", "__main__"}:
+            names = (module.stem, f"{module.parent.name}/")
+            assert any(re.search(rf"\b{name}", text) for name in names), module
+
+
+def test_the_destination_shown_works(tmp_path: Path) -> None:
+    """The destination in ``docs/writing.md``, installed as a package, is found and type-checks."""
+    source = blocks(page("docs/writing.md"), "python")[0]
+    (tmp_path / "tickets.py").write_text(source)
+    installed = tmp_path / "tickets-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: tickets\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[destination.kinds]\ntickets = tickets:Tickets\n")
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-m", "destination", "describe", "tickets"]
+
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert "Rows become tickets in a help desk." in done.stdout
+    types = [sys.executable, "-m", "mypy", "--strict", "tickets.py"]
+    checked = subprocess.run(types, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
