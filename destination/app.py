@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from destination import registry
 from destination.errors import ConfigError
-from destination.instance import Instance, Tuning
+from destination.instance import Instance
 from destination.protocols import hightouch, rpc
 from destination.settings import Server, Settings, explained
 from destination.sync import unknown
+from destination.tuning import Tuning
 from destination.web import Refusal, Secrets, invite_later, middlewares, read_json
 
 log = structlog.get_logger()

@@ -26,6 +26,7 @@ class Inflater:
         self._window = _WINDOW.get(encoding)
         self._inflate = zlib.decompressobj(self._window) if self._window else None
         self._limit = limit
+        self._head = b""
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -43,6 +44,7 @@ class Inflater:
             if self._inflate.eof:
                 raise InflateError("bytes after the end of the compressed body")
             self._keep(self._inflated(piece))
+            self._head += piece[: 2 - len(self._head)]
             piece = self._inflate.unconsumed_tail or self._inflate.unused_data
 
     def finish(self) -> bytes:
@@ -57,11 +59,11 @@ class Inflater:
         try:
             return self._inflate.decompress(piece, room)
         except zlib.error:
-            if self._window == zlib.MAX_WBITS and self._size == 0:
-                # Some senders mean raw deflate when they say deflate.
+            if self._window == zlib.MAX_WBITS and len(self._head) < 2:
+                # Some senders mean raw deflate when they say deflate: zlib's header is two bytes.
                 self._window = -zlib.MAX_WBITS
                 self._inflate = zlib.decompressobj(self._window)
-                return self._inflated(piece)
+                return self._inflated(self._head + piece)
             raise InflateError("the body is not what its Content-Encoding says") from None
 
     def _keep(self, piece: bytes) -> None:

@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
 from destination.errors import (
     Code,
@@ -22,20 +21,18 @@ from destination.mapping import Plan
 from destination.model import (
     Batch,
     Field,
-    Limits,
     Mode,
     Object,
     Operation,
-    Rate,
     Record,
     Rejection,
     Report,
-    per_second,
 )
 from destination.plugin import Destination
 from destination.run import Run
 from destination.schema import form_schema, option_problems, option_values, parse_options
 from destination.sync import Sync, choose_mode, choose_object, mapping_problems
+from destination.tuning import Tuning
 from destination.vendor.client import VendorClient
 from destination.vendor.limiter import Limiter
 from destination.vendor.transport import AiohttpTransport
@@ -48,43 +45,6 @@ FIELDS_KEPT = 60.0
 
 RESERVE = 3.0
 """Seconds of the deadline that ``behavior`` does not plan to use."""
-
-
-class Tuning(BaseModel):
-    """Settings that every kind takes beside its own."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
-
-    base_url: str | None = None
-    """Replaces the vendor's documented base address."""
-    rate: PositiveFloat | None = None
-    """Requests a second."""
-    burst: PositiveInt | None = None
-    """Requests at once, within the rate."""
-    concurrency: PositiveInt | None = None
-    """Deliveries at once."""
-    batch_size: PositiveInt | None = None
-    """Records in one delivery."""
-    timeout: PositiveFloat = 10.0
-    """Seconds for one attempt."""
-    allow_private_networks: bool = False
-    """Plain http and addresses that are not public."""
-    active: bool = True
-    """False refuses rows without forgetting the settings."""
-
-    def applied(self, limits: Limits) -> Limits:
-        """The kind's limits with the operator's in their place."""
-        rate = per_second(self.rate, burst=self.burst) if self.rate else limits.rate
-        if rate is not None and self.burst:
-            rate = Rate(rate.per_second, self.burst)
-        return replace(
-            limits,
-            rate=rate,
-            batch_size=self.batch_size or limits.batch_size,
-            concurrency=self.concurrency or limits.concurrency,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,11 +103,16 @@ class FieldMapping:
                     f'Field "{entry.to}" is mapped twice, from {other} and from {entry.source}. '
                     "Keep one of them."
                 )
-        for name in sorted(sources):
-            parents = (name[:dot] for dot in range(len(name)) if name[dot] == ".")
-            for parent in parents:
-                if parent in sources:
-                    yield f'Fields "{parent}" and "{name}" contain each other: map one of them.'
+        for parent, name in _nested(sources):
+            yield f'Fields "{parent}" and "{name}" contain each other: map one of them.'
+
+
+def _nested(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The pairs of names of which the first contains the second."""
+    known = set(names)
+    for name in sorted(known):
+        parents = (name[:dot] for dot in range(len(name)) if name[dot] == ".")
+        yield from ((parent, name) for parent in parents if parent in known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,7 @@ class Plan:
                 identifier or not removal,
             )
         self._steps = tuple(steps.values())
+        self._clash = next(_nested(steps), None)
         needed = (field for field in declared.values() if field.required)
         self._unmapped = [
             field.id
@@ -169,6 +175,9 @@ class Plan:
         """
         if self._unmapped:
             raise RowError(f"{self._unmapped[0]}: required, but nothing is mapped to it")
+        if self._clash:
+            parent, name = self._clash
+            raise RowError(f"{name}: {parent} is mapped too", code=Code.CONFIG_INVALID)
         fields: dict[str, Any] = {}
         for step in self._steps:
             value = self._value(step, row)
@@ -195,15 +204,6 @@ _UNTYPED = frozenset({FieldType.UNKNOWN, FieldType.REFERENCE})
 
 
 def _put(fields: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    if len(path) == 1:
-        fields[path[0]] = value
-        return
     for name in path[:-1]:
-        inner = fields.setdefault(name, {})
-        if not isinstance(inner, dict):
-            raise RowError(
-                f"{'.'.join(path)}: {name} is already mapped to a plain value",
-                code=Code.CONFIG_INVALID,
-            )
-        fields = inner
+        fields = fields.setdefault(name, {})
     fields[path[-1]] = value

@@ -9,7 +9,6 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any
 
 from destination.bugs import caught
@@ -92,12 +91,21 @@ class Run:
         return rejection is not None and not isinstance(rejection.error, NoAnswer)
 
     def _cut(self, records: Sequence[Record]) -> Iterable[_Work]:
-        lane = self._plugin.lane
         size = self._limits.batch_size
-        for name, members in groupby(sorted(records, key=lane), key=lane):
-            run = list(members)
-            for start in range(0, len(run), size):
-                yield _Work(name, replace(self._batch, records=run[start : start + size]))
+        for lane, members in self._by_lane(records).items():
+            for start in range(0, len(members), size):
+                yield _Work(lane, replace(self._batch, records=members[start : start + size]))
+
+    def _by_lane(self, records: Iterable[Record]) -> dict[str, list[Record]]:
+        lanes: dict[str, list[Record]] = {}
+        for record in records:
+            try:
+                lanes.setdefault(self._plugin.lane(record), []).append(record)
+            except DestinationError as error:
+                self._reject([record], error)
+            except Exception as error:  # noqa: BLE001 - a bug in a destination costs this record only
+                self._reject([record], caught(error))
+        return lanes
 
     async def _work(self, queue: deque[_Work]) -> None:
         while queue:
@@ -129,7 +137,7 @@ class Run:
         records = work.batch.records
         try:
             async with asyncio.timeout_at(self._end) as timer:
-                rejections = list(await self._plugin.deliver(work.batch))
+                rejections = await self._delivered(work.batch)
             self._note(records, rejections)
         except RefusedError as error:
             if len(records) > 1 and self._limits.halve:
@@ -148,6 +156,15 @@ class Run:
         except Exception as error:  # noqa: BLE001 - a bug in a destination must not cost its neighbours
             self._reject(records, caught(error))
         return False
+
+    async def _delivered(self, batch: Batch[Any]) -> list[Rejection]:
+        try:
+            return list(await self._plugin.deliver(batch))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise caught(error) from None  # the destination cancelled itself
 
     def _stop(self, lane: str) -> DestinationError | None:
         """Why nothing more may be sent on this lane, if so."""

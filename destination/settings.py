@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     )
 
     server: Server = Server()
-    destinations: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    destinations: dict[Name, dict[str, Any]] = Field(default_factory=dict, repr=False)
     host: str | None = None
     port: int | None = None
     destination_token: SecretStr | None = None

@@ -12,8 +12,8 @@ from destination import registry
 from destination.app import make_instances
 from destination.cli import COMMANDS
 from destination.errors import Code
-from destination.instance import Tuning
 from destination.settings import Server, Settings, expand
+from destination.tuning import Tuning
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

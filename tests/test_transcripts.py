@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Serve
+from support import Serve
 
 from destination.cli.sandbox import stand_ins
 from destination.protocols.hightouch import METHODS

@@ -13,10 +13,10 @@ from pydantic import BaseModel
 from destination import registry
 from destination.cli import CONFIGURATION, config_option, fail, json_option, table
 from destination.errors import ConfigError
-from destination.instance import Tuning
 from destination.model import Object
 from destination.plugin import Destination
 from destination.settings import load
+from destination.tuning import Tuning
 
 
 @click.command("list")

@@ -249,7 +249,7 @@ def _read_row(position: int, raw: msgspec.Raw, ids: "_Ids") -> Row:
     try:
         columns: JSON | RowError = _row.decode(raw)
         id = columns.get(ids.column) if isinstance(columns, dict) else None
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         columns = RowError("the row cannot be read: not an object, or text that is not Unicode")
         id = ids.raw(position).decode("utf-8", "replace")
     text = bytes(raw)
@@ -284,15 +284,23 @@ class _Ids:
     def raw(self, position: int) -> bytes:
         """The id's JSON text; raises InvalidParams when the row has none."""
         if self._decoder is None:
-            struct = msgspec.defstruct("Id", [("id", msgspec.Raw)], rename={"id": self.column})
-            self._decoder = msgspec.json.Decoder(struct)
+            self._decoder = _id_decoder(self.column)
         try:
-            id = bytes(self._decoder.decode(self._rows[position]).id)
-        except (msgspec.DecodeError, RecursionError):
+            found = self._decoder.decode(self._rows[position])
+            id = bytes(found[self.column] if isinstance(found, dict) else found.id)
+        except (ValueError, KeyError, RecursionError):
             id = b"null"
         if id[:1] not in b'"-0123456789':
             raise InvalidParams(f"Invalid params: row {position} has no usable id in the idColumn")
         return id
+
+
+def _id_decoder(column: str) -> Any:
+    """Reads one column and passes over the others, where a struct can have a field of its name."""
+    if any(character in '"\\' or character < " " for character in column):
+        return msgspec.json.Decoder(dict[str, msgspec.Raw])
+    struct = msgspec.defstruct("Id", [("id", msgspec.Raw)], rename={"id": column})
+    return msgspec.json.Decoder(struct)
 
 
 def _rejected_rows(rejections: Iterable[Rejection], rows: list[Row], ids: _Ids) -> list[JSON]:

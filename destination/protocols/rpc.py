@@ -8,6 +8,7 @@ are looser than the library allows, and because nothing of an exception may reac
 
 import asyncio
 import math
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,18 @@ TRANSPORT_ERROR, AUTH_ERROR, CONFIG_ERROR, UNAVAILABLE_ERROR = -32000, -32001, -
 MAX_BATCH = 10
 MAX_TOKENS = 5_000_000
 """Structural characters in a body: what it costs to parse grows with them, not with its bytes."""
+
+MAX_SURROGATES = 100_000
+"""Escapes of surrogates in a body up to which lone ones among them are looked for."""
+
+MARK = b"\xff"
+"""Stands for the backslash and u of a lone surrogate's escape; UTF-8 never has this byte."""
+
+_LONE_SURROGATE = re.compile(
+    rb"(?<!\\)((?:\\\\)*+)\\u"  # an escape: an odd number of backslashes
+    rb"([dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"  # a high one that no low one follows
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u)[dD][c-fC-F][0-9a-fA-F]{2})"  # or the reverse
+)
 
 NULL = msgspec.Raw(b"null")
 
@@ -113,7 +126,8 @@ async def answer(methods: Mapping[str, Method], body: bytes, call: Call) -> byte
     replies = [response for response in responses if response is not None]
     if not replies:
         return None
-    return b"[" + b",".join(replies) + b"]" if is_batch else replies[0]
+    reply = b"[" + b",".join(replies) + b"]" if is_batch else replies[0]
+    return reply.replace(MARK, b"\\u")
 
 
 def error_body(code: int, message: str, id: msgspec.Raw = NULL, data: Any = None) -> bytes:
@@ -127,10 +141,25 @@ def _parse(body: bytes) -> tuple[list[msgspec.Raw], bool]:
     if sum(body.count(token) for token in (b"{", b"[", b",", b":")) > MAX_TOKENS:
         raise ValueError("too many values")
     body.decode("utf-8")
-    whole = _raw.decode(body)
+    try:
+        whole = _raw.decode(body)
+    except msgspec.DecodeError:
+        whole = _raw.decode(_marked(body))
     if bytes(whole)[:1] == b"[":
         return _items.decode(whole), True
     return [whole], False
+
+
+def _marked(body: bytes) -> bytes:
+    """
+    The body with every escape of a lone surrogate marked, where there are not too many of them.
+
+    Such an escape is JSON but no text, and would fail the whole body. Marked, it can be passed
+    over, and fails what reads the string that it stands in: one row, or one id.
+    """
+    if not 0 < body.count(b"\\ud") + body.count(b"\\uD") <= MAX_SURROGATES:
+        return body
+    return _LONE_SURROGATE.sub(rb"\g<1>" + MARK + rb"\g<2>", body)
 
 
 def _parse_problem(error: Exception) -> str:
@@ -163,13 +192,20 @@ async def _one(methods: Mapping[str, Method], item: msgspec.Raw, call: Call) -> 
         deserializer=lambda parsed: parsed,
         validator=lambda _: None,
     )
-    return None if response is None else _encoder.encode(response)
+    return None if response is None else _written(response)
+
+
+def _written(response: Any) -> bytes:
+    try:
+        return _encoder.encode(response)
+    except (TypeError, ValueError, RecursionError) as error:
+        return error_body(INTERNAL_ERROR, caught(error).message, response["id"])
 
 
 def _read(item: msgspec.Raw) -> _Envelope:
     try:
         envelope = _envelope.decode(item)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise _Invalid("a request is an object") from None
     id = envelope.id
     if not isinstance(id, msgspec.UnsetType) and bytes(id)[:1] not in b'"-0123456789n':
@@ -234,8 +270,8 @@ def decode_params(struct: type[msgspec.Struct], params: msgspec.Raw) -> Any:
         return msgspec.json.decode(params, type=struct)
     except msgspec.ValidationError as error:
         raise InvalidParams(f"Invalid params: {error}") from None
-    except (msgspec.DecodeError, RecursionError):
-        raise InvalidParams("Invalid params: nested too deeply or not JSON") from None
+    except (ValueError, RecursionError):
+        raise InvalidParams("Invalid params: nested too deeply or text not Unicode") from None
 
 
 def _code(error: DestinationError) -> int:

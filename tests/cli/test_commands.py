@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import SECRET, Serve
+from support import SECRET, Serve
 
 from destination.cli.sandbox import stand_ins
 

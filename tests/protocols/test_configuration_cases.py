@@ -329,6 +329,7 @@ async def test_c19_a_bug_is_told_by_reference_only(served):
     assert "hunter2" not in str(error)
 
 
+@pytest.mark.usefixtures("kinds_for_tests")
 def test_c19_a_vendor_that_hangs_is_told_within_five_seconds():
     """A person who waits for the form waits five seconds at most."""
 
@@ -516,8 +517,8 @@ async def test_c27_a_partial_configuration_is_told(served, configuration):
     assert problems
     for problem in problems:
         assert isinstance(problem, str)
-        assert problem.endswith((".", "?"))
-        assert "Traceback" not in problem
+        assert len(problem.split()) > 3
+        assert "\n" not in problem
 
 
 @pytest.mark.parametrize("configuration", ["text", 5, [], True])

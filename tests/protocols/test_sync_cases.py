@@ -1,6 +1,7 @@
 """The conformance cases of group S: rows on their way, and what is said of them."""
 
 import asyncio
+import time
 import itertools
 import re
 from collections.abc import AsyncIterator
@@ -326,21 +327,24 @@ async def test_s11_one_bad_row_harms_no_other(serve):
     assert served.plugin().holds.keys() == {"a", "z"}
 
 
-async def test_s11_a_row_that_cannot_be_decoded_is_rejected_alone(served):
-    """A lone surrogate, which no text may hold, costs its own row only."""
+@pytest.mark.parametrize("escape", [rb"\ud800", rb"\uDFFF", rb"\\\ud83d x", rb"\ude00\ud83d"])
+async def test_s11_a_row_that_cannot_be_decoded_is_rejected_alone(served, escape):
+    """A lone surrogate, which no text may hold, costs its own row only, be it in its very id."""
     rows = (
-        rb'{"id":"a","email":"a@b.c","name":"A"},'
-        rb'{"id":"bad","email":"a@b.c","name":"\ud800"},'
-        rb'{"id":"z","email":"z@b.c","name":"Z"}'
-    )
-    params = msgspec.json.encode(sync(b"")).replace(b'[""]', b"[" + rows + b"]")
+        rb'{"id":"a","email":"a@b.c","name":"\ud83d\ude00"},'
+        rb'{"id":"bad","email":"a@b.c","name":"%b"},'
+        rb'{"id":"%b","email":"a@b.c","name":"A"},'
+        rb'{"id":"z","email":"z@b.c","name":"\\ud800"}'
+    ) % (escape, escape)
+    params = msgspec.json.encode(sync("row")).replace(b'"row"', rows)
 
-    answer = await served.post(envelope("add", params))
+    answer = await (await served.post(envelope("add", params))).read()
 
-    [only] = msgspec.json.decode(await answer.read())["result"]["rejectedRows"]
-    assert only["id"] == "bad"
-    assert only["reason"].startswith("INVALID_ROW: ")
-    assert served.plugin().holds.keys() == {"a", "z"}
+    assert b'{"id":"bad","reason":"INVALID_ROW: ' in answer
+    assert b'{"id":"%b","reason":"INVALID_ROW: ' % escape in answer
+    assert answer.count(b'"reason"') == 2
+    holds = served.plugin().holds
+    assert {id: fields["first_name"] for id, fields in holds.items()} == {"a": "😀", "z": r"\ud800"}
 
 
 async def test_s11_a_row_that_is_too_long_or_too_deep_is_rejected_alone(served):
@@ -584,18 +588,17 @@ async def test_s35_calls_at_once_do_not_mix(served):
 
 
 class Lag:
-    """The longest time for which the running event loop did nothing else."""
+    """The most processor time that the loop's thread spent on anything before it ticked again."""
 
     def __init__(self) -> None:
         self.longest = 0.0
 
     async def watch(self) -> None:
-        """Tick every ten milliseconds and note how late the ticks are."""
-        now = asyncio.get_running_loop().time
+        """Tick every ten milliseconds; processor time, since a busy machine is not a stalled loop."""
         while True:
-            before = now()
+            before = time.thread_time()
             await asyncio.sleep(0.01)
-            self.longest = max(self.longest, now() - before - 0.01)
+            self.longest = max(self.longest, time.thread_time() - before)
 
 
 @pytest.mark.parametrize("kind", ["people", "hook"])

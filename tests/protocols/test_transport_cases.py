@@ -193,7 +193,7 @@ async def test_t08_unknown_path_gets_404_in_json(served: Any, path: str) -> None
 
 
 async def test_t09_body_over_the_limit_gets_413(serve: Any) -> None:
-    """A body that is longer than the limit gets 413 with a JSON-RPC error; the limit itself fits."""
+    """A body longer than the limit gets 413 with a JSON-RPC error; the limit itself fits."""
     served = await serve(server={"max_body": 1000})
 
     await refused(await served.post(LIST_OBJECTS.ljust(1001)), 413)

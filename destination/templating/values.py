@@ -80,7 +80,7 @@ def text(value: Any) -> str:
 def number(value: Any) -> float:
     """A value as a number; 0 for what is none."""
     result = numeric(value)
-    return 0 if math.isnan(result) else result
+    return 0 if isinstance(result, float) and math.isnan(result) else result
 
 
 def numeric(value: Any) -> float:

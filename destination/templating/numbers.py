@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from destination.filters.values import number
+from destination.templating.values import number
 
 _SAFE = 2**53
 """Up to here a float holds every whole number."""
@@ -49,19 +49,18 @@ def _on_numbers(function: Callable[..., float]) -> Callable[..., float]:
     return calculated
 
 
-NUMBER_FILTERS: dict[str, Callable[..., Any]] = {
-    name: _on_numbers(function)
-    for name, function in {
-        "abs": abs,
-        "at_least": max,
-        "at_most": min,
-        "ceil": math.ceil,
-        "divided_by": _divide,
-        "floor": math.floor,
-        "minus": operator.sub,
-        "modulo": _modulo,
-        "plus": operator.add,
-        "round": _round,
-        "times": operator.mul,
-    }.items()
+_ON_NUMBERS: dict[str, Callable[..., Any]] = {
+    "abs": abs,
+    "at_least": max,
+    "at_most": min,
+    "ceil": math.ceil,
+    "divided_by": _divide,
+    "floor": math.floor,
+    "minus": operator.sub,
+    "modulo": _modulo,
+    "plus": operator.add,
+    "round": _round,
+    "times": operator.mul,
 }
+
+NUMBER_FILTERS = {name: _on_numbers(function) for name, function in _ON_NUMBERS.items()}

@@ -6,12 +6,10 @@ import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
-from destination.filters.values import number, text, within
+from destination.templating.values import number, text, within
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;"}
 _ESCAPE = str.maketrans(_ENTITIES)
-_CHARACTERS = {entity: character for character, entity in _ENTITIES.items()}
-_ENTITY = re.compile("|".join(_CHARACTERS))
 _LINE_END = re.compile(r"\r?\n")
 _UNRESERVED = "!~*'()"  # what encodeURIComponent leaves as it is
 
@@ -78,7 +76,9 @@ def _escape(value: str) -> str:
 
 
 def _escape_once(value: str) -> str:
-    return _escape(_ENTITY.sub(lambda match: _CHARACTERS[match[0]], value))
+    for character, entity in reversed(_ENTITIES.items()):  # &amp; last: it may make another
+        value = value.replace(entity, character)
+    return _escape(value)
 
 
 def _strip_html(value: str) -> str:
@@ -125,37 +125,36 @@ def _on_text(function: Callable[..., Any]) -> Callable[..., Any]:
     return written
 
 
-TEXT_FILTERS: dict[str, Callable[..., Any]] = {
-    name: _on_text(function)
-    for name, function in {
-        "append": _append,
-        "base64_decode": _base64_decode,
-        "base64_encode": _base64_encode,
-        "capitalize": str.capitalize,
-        "cgi_escape": _cgi_escape,
-        "downcase": str.lower,
-        "escape": _escape,
-        "escape_once": _escape_once,
-        "lstrip": str.lstrip,
-        "newline_to_br": _newline_to_br,
-        "prepend": _prepend,
-        "remove": _remove,
-        "remove_first": _replace_first,
-        "remove_last": _replace_last,
-        "replace": _replace,
-        "replace_first": _replace_first,
-        "replace_last": _replace_last,
-        "rstrip": str.rstrip,
-        "split": _split,
-        "squish": _squish,
-        "strip": str.strip,
-        "strip_html": _strip_html,
-        "strip_newlines": _strip_newlines,
-        "truncate": _truncate,
-        "truncatewords": _truncate_words,
-        "upcase": str.upper,
-        "url_decode": urllib.parse.unquote_plus,
-        "url_encode": _url_encode,
-        "xml_escape": _escape,
-    }.items()
+_ON_TEXT: dict[str, Callable[..., Any]] = {
+    "append": _append,
+    "base64_decode": _base64_decode,
+    "base64_encode": _base64_encode,
+    "capitalize": str.capitalize,
+    "cgi_escape": _cgi_escape,
+    "downcase": str.lower,
+    "escape": _escape,
+    "escape_once": _escape_once,
+    "lstrip": str.lstrip,
+    "newline_to_br": _newline_to_br,
+    "prepend": _prepend,
+    "remove": _remove,
+    "remove_first": _replace_first,
+    "remove_last": _replace_last,
+    "replace": _replace,
+    "replace_first": _replace_first,
+    "replace_last": _replace_last,
+    "rstrip": str.rstrip,
+    "split": _split,
+    "squish": _squish,
+    "strip": str.strip,
+    "strip_html": _strip_html,
+    "strip_newlines": _strip_newlines,
+    "truncate": _truncate,
+    "truncatewords": _truncate_words,
+    "upcase": str.upper,
+    "url_decode": urllib.parse.unquote_plus,
+    "url_encode": _url_encode,
+    "xml_escape": _escape,
 }
+
+TEXT_FILTERS = {name: _on_text(function) for name, function in _ON_TEXT.items()}

@@ -5,7 +5,7 @@ from typing import Any
 
 from liquid.undefined import is_undefined
 
-from destination.filters.values import equal, number, text, truthy, within
+from destination.templating.values import equal, number, text, truthy, within
 
 
 def _items(value: Any) -> list[Any]:
@@ -66,7 +66,7 @@ def _sort_natural(items: list[Any], key: Any = None) -> list[Any]:
 
 
 def _join(items: list[Any], separator: Any = " ") -> str:
-    parts = [text(item) for item in items]
+    parts = [",".join(map(text, item)) if isinstance(item, list) else text(item) for item in items]
     glue = " " if separator is None or is_undefined(separator) else text(separator)
     within(sum(map(len, parts)) + len(glue) * len(parts))
     return glue.join(parts)
@@ -127,28 +127,27 @@ def _on_items(function: Callable[..., Any]) -> Callable[..., Any]:
     return listed
 
 
+_ON_ITEMS: dict[str, Callable[..., Any]] = {
+    "compact": _compact,
+    "concat": _concat,
+    "find": _find,
+    "find_index": _find_index,
+    "has": _has,
+    "join": _join,
+    "map": _map,
+    "reject": _reject,
+    "reverse": _reverse,
+    "sort": _sort,
+    "sort_natural": _sort_natural,
+    "sum": _sum,
+    "uniq": _uniq,
+    "where": _where,
+}
+
 LIST_FILTERS: dict[str, Callable[..., Any]] = {
+    **{name: _on_items(function) for name, function in _ON_ITEMS.items()},
     "first": _first,
     "last": _last,
     "size": _size,
     "slice": _slice,
-    **{
-        name: _on_items(function)
-        for name, function in {
-            "compact": _compact,
-            "concat": _concat,
-            "find": _find,
-            "find_index": _find_index,
-            "has": _has,
-            "join": _join,
-            "map": _map,
-            "reject": _reject,
-            "reverse": _reverse,
-            "sort": _sort,
-            "sort_natural": _sort_natural,
-            "sum": _sum,
-            "uniq": _uniq,
-            "where": _where,
-        }.items()
-    },
 }

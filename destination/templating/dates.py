@@ -1,6 +1,7 @@
 """The date filter: ISO and mail dates and seconds since 1970, shown in UTC."""
 
 import email.utils
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,17 +9,21 @@ from typing import Any
 
 from liquid.undefined import is_undefined
 
-from destination.filters.values import FilterError, text
 from destination.literals import parse_moment
+from destination.templating.values import FilterError, text
 
 _MAX_SOURCE = 100
 _MAX_FORMAT = 200
 _DEFAULT = "%A, %B %-d, %Y at %-I:%M %P %z"
-_WRITTEN = ("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%m/%d/%Y", "%Y/%m/%d")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WRITTEN = (
+    re.compile(r"(?P<month>[A-Za-z]{3,9}) (?P<day>\d{1,2}),? (?P<year>\d{4})", re.ASCII),
+    re.compile(r"(?P<day>\d{1,2}) (?P<month>[A-Za-z]{3,9}),? (?P<year>\d{4})", re.ASCII),
+    re.compile(r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4})", re.ASCII),
+    re.compile(r"(?P<year>\d{4})/(?P<month>\d{1,2})/(?P<day>\d{1,2})", re.ASCII),
+)
 _CODE = re.compile(r"%([-_0^#:]{0,3})(\d{0,2})([A-Za-z%])")
-_PADDED = {"e": " ", "k": " ", "l": " "}
-_ZEROS = {"d": 2, "e": 2, "H": 2, "I": 2, "j": 3, "k": 2, "l": 2, "L": 3, "m": 2, "M": 2, "S": 2}
-_WIDTHS = {**_ZEROS, "U": 2, "W": 2, "y": 2}
+_WIDTHS = {**dict.fromkeys("deHIklmMSUWy", 2), "j": 3, "L": 3}
 
 
 def date(value: Any, format: Any = None, *, now: datetime | None = None) -> Any:
@@ -72,12 +77,15 @@ def _mail_date(source: str) -> datetime | None:
 
 
 def _written_date(source: str) -> datetime | None:
-    for layout in _WRITTEN:
-        try:
-            return datetime.strptime(source.strip(), layout).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-    return None
+    match = next((found for layout in _WRITTEN if (found := layout.fullmatch(source))), None)
+    if match is None:
+        return None
+    month = match["month"].lower()[:3]
+    try:
+        number = int(month) if month.isdigit() else _MONTHS.index(month) + 1
+        return datetime(int(match["year"]), number, int(match["day"]), tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _ordinal(day: int) -> str:
@@ -96,29 +104,29 @@ _CODES: dict[str, Callable[[datetime], Any]] = {
     "N": lambda moment: f"{moment.microsecond // 1000:03}000000",
     "P": lambda moment: "am" if moment.hour < 12 else "pm",
     "q": lambda moment: _ordinal(moment.day),
-    "s": lambda moment: int(moment.timestamp()),
+    "s": lambda moment: math.floor(moment.timestamp()),
     "t": lambda moment: "\t",
     "u": lambda moment: moment.isoweekday(),
     "x": lambda moment: f"{moment.month}/{moment.day}/{moment.year}",
     "X": lambda moment: f"{moment.hour % 12 or 12}:{moment:%M:%S %p}",
+    "c": lambda moment: f"{_CODES['x'](moment)}, {_CODES['X'](moment)}",
     "Y": lambda moment: moment.year,
+    "Z": lambda moment: "UTC",
     "%": lambda moment: "%",
-    **{code: lambda moment, code=code: moment.strftime(f"%{code}") for code in "aAbBdHIjmMpSUwWyz"},
 }
-_CODES["c"] = lambda moment: f"{_CODES['x'](moment)}, {_CODES['X'](moment)}"
-_CODES["Z"] = lambda moment: "UTC"
+_STANDARD = frozenset("aAbBdHIjmMpSUwWyz")
 
 
 def _written(moment: datetime, match: re.Match[str]) -> str:
     flags, width, code = match.groups()
-    if code not in _CODES:
+    if code not in _CODES and code not in _STANDARD:
         return match[0]
-    result = str(_CODES[code](moment))
+    result = moment.strftime(f"%{code}") if code in _STANDARD else str(_CODES[code](moment))
     if code in _WIDTHS:
         result = result.lstrip("0") or "0"
     if code == "z" and ":" in flags:
         result = f"{result[:3]}:{result[3:]}"
-    pad = " " if "_" in flags else "0" if "0" in flags else _PADDED.get(code, "0")
+    pad = " " if "_" in flags else "0" if "0" in flags else " " if code in "aAbBcekhlpP" else "0"
     size = 0 if "-" in flags else int(width or _WIDTHS.get(code, 0))
     result = result.upper() if "^" in flags else result.swapcase() if "#" in flags else result
     return result.rjust(size, pad)

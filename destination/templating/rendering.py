@@ -1,0 +1,120 @@
+"""
+One rendering and its allowance.
+
+python-liquid bounds the size of output and of single loops, but neither their sum nor the
+time that filters and comparisons take. Here every node, expression and character costs a
+little, and a rendering that has spent its allowance stops.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from io import StringIO
+from typing import Any, TextIO
+
+from liquid import BoundTemplate, RenderContext
+from liquid.exceptions import ResourceLimitError
+from liquid.output import LimitedStringIO
+from liquid.utils import ReadOnlyChainMap
+
+from destination.templating.values import MAX_TEXT, FilterError, weigh
+
+MAX_LOOPS = 10_000
+"""The most iterations of all loops in one rendering."""
+
+MAX_BYTES = 64 * 1024
+"""The most that a rendering writes, and that its variables hold."""
+
+MAX_WORK = 100_000
+"""The most nodes and expressions in one rendering; 64 characters count as one."""
+
+
+_SLOW = 4  # a list takes longer to compare and search than a text of its weight
+_POSITION = re.compile(r"-?\d{1,9}", re.ASCII)
+
+
+class ExhaustedError(ResourceLimitError):
+    """A rendering asked for too much; the message says of what."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, token=None)
+
+
+class Rendering(RenderContext):
+    """
+    What one rendering knows and has left.
+
+    Args:
+        weights: What each block costs, by the identity of its node.
+        now: What the word ``now`` means to the date filter; by default the clock's time.
+    """
+
+    __slots__ = ("_held", "_iterations", "_sizes", "_work", "now", "weights")
+
+    def __init__(
+        self,
+        template: BoundTemplate,
+        values: Mapping[str, Any],
+        weights: Mapping[int, int],
+        now: datetime | None,
+    ) -> None:
+        super().__init__(template, globals=values)
+        # The inherited scope answers "now" and "today" as well, which are no columns.
+        self.scope = ReadOnlyChainMap(self.locals, self.globals, self.counters)
+        self.weights, self.now = weights, now
+        self._work, self._iterations = MAX_WORK, MAX_LOOPS
+        self._sizes: dict[str, int] = {}
+        self._held = 0
+
+    def charge(self, work: int) -> None:
+        """Takes nodes and expressions off the allowance."""
+        self._work -= work
+        if self._work < 0:
+            raise ExhaustedError("the template does too much work")
+
+    def spend(self, characters: int) -> None:
+        """Takes the handling of a text off the allowance."""
+        self.charge(1 + (characters >> 6))
+
+    def get(self, path: list[object], **options: Any) -> object:
+        """What a name stands for; large values cost more, since anything may be done to them."""
+        value = super().get(path, **options)
+        if isinstance(value, str):
+            self.spend(len(value))
+        elif isinstance(value, dict | list):
+            self.spend(_SLOW * _weight_or_most(value))
+        return value
+
+    def get_item(self, obj: Any, key: Any) -> Any:
+        """An item of a list or object, or a character; never an attribute."""
+        if isinstance(obj, str | list) and _POSITION.fullmatch(str(key)):
+            return obj[int(key)]
+        return super().get_item(obj, key)
+
+    def assign(self, key: str, val: Any) -> None:
+        """Keeps a variable, unless all of them would become too large."""
+        size = weigh(val)
+        self.spend(size)
+        self._held += size - self._sizes.get(key, 0)
+        self._sizes[key] = size
+        if self._held > MAX_BYTES:
+            raise ExhaustedError(f"variables larger than {MAX_BYTES // 1024} kB")
+        self.locals[key] = val
+
+    def get_buffer(self, buf: TextIO | None = None) -> StringIO:
+        """A place to write to, which leaves line ends as they are."""
+        written = buf.size if isinstance(buf, LimitedStringIO) else 0
+        return LimitedStringIO(MAX_BYTES - written, newline="")
+
+    def raise_for_loop_limit(self, length: int = 1) -> None:
+        """Counts the iterations of all loops, one after another as well as nested."""
+        self._iterations -= length
+        if self._iterations < 0:
+            raise ExhaustedError(f"more than {MAX_LOOPS:,} loop iterations")
+
+
+def _weight_or_most(value: Any) -> int:
+    try:
+        return weigh(value)
+    except FilterError:
+        return MAX_TEXT

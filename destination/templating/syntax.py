@@ -1,0 +1,242 @@
+"""
+Liquid's syntax with liquidjs's answers, under the meter.
+
+The parser builds blocks and comparisons by classes that cannot be configured, so ours take
+their places in the parsed tree; none of them adds an attribute.
+"""
+
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, TextIO, cast
+
+from liquid import Environment, RenderContext
+from liquid.ast import BlockNode, Node
+from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions import Path, StringLiteral
+from liquid.builtin.expressions.logical import (
+    ContainsExpression,
+    GeExpression,
+    GtExpression,
+    LeExpression,
+    LtExpression,
+)
+from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.builtin.output import Output, OutputNode
+from liquid.builtin.tags.case_tag import CaseNode, CaseTag, MultiExpressionBlockNode
+from liquid.builtin.tags.cycle_tag import CycleNode, CycleTag
+from liquid.builtin.tags.echo_tag import EchoTag
+from liquid.exceptions import LiquidError
+from liquid.expression import Expression
+from liquid.token import Token
+from liquid.undefined import is_undefined
+
+from destination.templating.filters import FILTERS, MISHAPS
+from destination.templating.rendering import MAX_LOOPS, ExhaustedError, Rendering
+from destination.templating.values import equal, numeric, text, weigh
+
+
+def _metered(context: RenderContext) -> Rendering:
+    return cast("Rendering", context)
+
+
+class Block(BlockNode):
+    """A sequence of nodes that pays before it renders, and tells where an error arose."""
+
+    __slots__ = ()
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        """Writes what the nodes print; any failure is a LiquidError with its node's token."""
+        rendering = _metered(context)
+        rendering.charge(rendering.weights[id(self)])
+        written = 0
+        for node in self.nodes:
+            try:
+                written += node.render(context, buffer)
+            except LiquidError as error:
+                error.token = error.token or node.token
+                raise
+            except MISHAPS:
+                raise LiquidError("", token=node.token) from None
+        return written
+
+
+class Printed(OutputNode):
+    """An output statement that prints as liquidjs does."""
+
+    __slots__ = ()
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        """Writes the value's text."""
+        return _print(self.expression.evaluate(context), context, buffer)
+
+
+def _print(value: Any, context: RenderContext, buffer: TextIO) -> int:
+    _metered(context).spend(weigh(value))
+    return buffer.write(text(value))
+
+
+class _Cycle(CycleNode):
+    __slots__ = ()
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        group = text(self.group.evaluate(context)) if self.group else ""
+        position = context.cycle((group, *map(str, self.args)), len(self.args))
+        return _print(self.args[position].evaluate(context), context, buffer)
+
+
+class _Case(CaseNode):
+    """Renders each branch that fits once, and the others' when none does."""
+
+    __slots__ = ()
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        choices = [block for block in self.blocks if isinstance(block, MultiExpressionBlockNode)]
+        fitting = [choice.block for choice in choices if any(choice.expression.evaluate(context))]
+        others = [block for block in self.blocks if isinstance(block, BlockNode)]
+        return sum(block.render(context, buffer) for block in fitting or others)
+
+
+class _OutputStatement(Output):
+    node_class = Printed
+
+
+class _EchoTag(EchoTag):
+    node_class = Printed  # type: ignore[assignment]  # an echo is an output statement
+
+
+class _CycleTag(CycleTag):
+    node_class = _Cycle
+
+
+class _CaseTag(CaseTag):
+    node_class = _Case
+
+
+Compare = Callable[[Any, Any], bool]
+
+
+def _ordered(compare: Compare, left: Any, right: Any) -> bool:
+    """Texts compare as texts, anything else as numbers; what is no number is never ordered."""
+    if isinstance(left, str) and isinstance(right, str):
+        return compare(left, right)
+    return compare(numeric(left), numeric(right))
+
+
+class _Less(LtExpression):
+    __slots__ = ()
+
+    def evaluate(self, context: RenderContext) -> object:
+        return _ordered(operator.lt, self.left.evaluate(context), self.right.evaluate(context))
+
+
+class _Greater(GtExpression):
+    __slots__ = ()
+
+    def evaluate(self, context: RenderContext) -> object:
+        return _ordered(operator.gt, self.left.evaluate(context), self.right.evaluate(context))
+
+
+class _AtMost(LeExpression):
+    __slots__ = ()
+
+    def evaluate(self, context: RenderContext) -> object:
+        return _ordered(operator.le, self.left.evaluate(context), self.right.evaluate(context))
+
+
+class _AtLeast(GeExpression):
+    __slots__ = ()
+
+    def evaluate(self, context: RenderContext) -> object:
+        return _ordered(operator.ge, self.left.evaluate(context), self.right.evaluate(context))
+
+
+class _Contains(ContainsExpression):
+    __slots__ = ()
+
+    def evaluate(self, context: RenderContext) -> object:
+        whole, part = self.left.evaluate(context), self.right.evaluate(context)
+        if part is None or is_undefined(part):
+            return False
+        if isinstance(whole, str):
+            return text(part) in whole
+        if isinstance(whole, range):  # a range looks for anything but a number one by one
+            return isinstance(part, int) and part in whole
+        return isinstance(whole, list) and any(equal(item, part) for item in whole)
+
+
+class _Range(RangeLiteral):
+    __slots__ = ()
+
+    def evaluate(self, context: RenderContext) -> range:
+        numbers = super().evaluate(context)
+        if numbers.stop - numbers.start > MAX_LOOPS:
+            raise ExhaustedError(f"a range is longer than {MAX_LOOPS:,}")
+        return numbers
+
+
+_OURS: dict[type[Expression], type[Expression]] = {
+    LtExpression: _Less,
+    GtExpression: _Greater,
+    LeExpression: _AtMost,
+    GeExpression: _AtLeast,
+    ContainsExpression: _Contains,
+    RangeLiteral: _Range,
+}
+
+
+class MeteredEnvironment(Environment):
+    """Liquid as liquidjs has it: other filters, and no tags that load other templates."""
+
+    suppress_blank_control_flow_blocks = False
+    context_depth_limit: ClassVar[int] = 30
+    block_nesting_limit: ClassVar[int] = 30
+
+    def setup_tags_and_filters(self, *, extra: bool = False) -> None:
+        """Registers what liquidjs has."""
+        super().setup_tags_and_filters(extra=extra)
+        for name in ("include", "render", "ifchanged", "doc"):
+            del self.tags[name]
+        for tag in (_OutputStatement, _EchoTag, _CycleTag, _CaseTag):
+            self.add_tag(tag)
+        self.filters = dict(FILTERS)
+
+    def error(
+        self,
+        exc: type[LiquidError] | LiquidError,
+        msg: str | None = None,
+        token: Token | None = None,
+    ) -> None:
+        """Raises the error; one found at the end of an expression gets a place all the same."""
+        if isinstance(exc, LiquidError) and exc.token and exc.token.start_index < 0:
+            exc.token = token
+        super().error(exc, msg, token)
+
+
+def meter(nodes: Iterable[Node], context: RenderContext, weights: dict[int, int]) -> int:
+    """
+    Puts parsed nodes under the meter and returns what they cost.
+
+    What a block costs is kept in ``weights`` and paid when it renders, so an alternative
+    that is not taken costs nothing.
+    """
+    cost = 0
+    for node in nodes:
+        cost += 1 + sum(map(_expression, node.expressions()))
+        inner = meter(node.children(context, include_partials=False), context, weights)
+        if isinstance(node, BlockNode):
+            node.__class__ = Block
+            weights[id(node)] = inner
+        else:
+            cost += inner
+        if isinstance(node, ContentNode):
+            cost += len(node.text) >> 6
+    return cost
+
+
+def _expression(expression: Expression) -> int:
+    if ours := _OURS.get(type(expression)):
+        expression.__class__ = ours
+    cost = 1 + sum(map(_expression, expression.children()))
+    if isinstance(expression, Path):
+        return cost + len(expression.path)
+    return cost + (len(expression.value) >> 6 if isinstance(expression, StringLiteral) else 0)

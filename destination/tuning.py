@@ -1,0 +1,44 @@
+"""Settings that every kind takes beside its own."""
+
+from dataclasses import replace
+
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+
+from destination.model import Limits, Rate, per_second
+
+
+class Tuning(BaseModel):
+    """The operator's word on how fast and from where a vendor is called."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+    base_url: str | None = None
+    """Replaces the vendor's documented base address."""
+    rate: PositiveFloat | None = None
+    """Requests a second."""
+    burst: PositiveInt | None = None
+    """Requests at once, within the rate."""
+    concurrency: PositiveInt | None = None
+    """Deliveries at once."""
+    batch_size: PositiveInt | None = None
+    """Records in one delivery."""
+    timeout: PositiveFloat = 10.0
+    """Seconds for one attempt."""
+    allow_private_networks: bool = False
+    """Plain http and addresses that are not public."""
+    active: bool = True
+    """False refuses rows without forgetting the settings."""
+
+    def applied(self, limits: Limits) -> Limits:
+        """The kind's limits with the operator's in their place."""
+        rate = per_second(self.rate, burst=self.burst) if self.rate else limits.rate
+        if rate is not None and self.burst:
+            rate = Rate(rate.per_second, self.burst)
+        return replace(
+            limits,
+            rate=rate,
+            batch_size=self.batch_size or limits.batch_size,
+            concurrency=self.concurrency or limits.concurrency,
+        )

@@ -1,0 +1,298 @@
+"""
+Every byte string that is sent to the server is answered in strict JSON, or with nothing.
+
+What is generated runs from noise to requests that deliver rows. No answer may be an internal
+error: that would be a case nobody thought of.
+"""
+
+import asyncio
+import gzip
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from destination.app import INSTANCES
+from destination.protocols import hightouch, rpc
+
+Wanted = Callable[[Any], None]
+"""Checks a document that is an answer."""
+
+
+def examples(count: int) -> settings:
+    """The same examples in every run, as many as given."""
+    return settings(
+        max_examples=count,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+# Valid requests ---------------------------------------------------------------------------------
+
+CONFIGURATION: dict[str, Any] = {
+    "object": "user",
+    "mode": "mirror",
+    "identifierMapping": [{"from": "email", "to": "email"}],
+    "mappings": [
+        {"from": "first", "to": "first_name"},
+        {"type": "standard", "from": "last", "to": "last_name"},
+        {"from": "born", "to": "born"},
+        {"from": "ltv", "to": "ltv"},
+        {"type": "static", "value": "free", "to": "plan"},
+    ],
+    "customMappings": [
+        {"type": "template", "template": "{{ row.first | upcase }} {{ last }}", "to": "name"},
+        {"type": "variable", "variable": "sync-id", "to": "sync"},
+    ],
+    "channel": "dev",
+    "message": "{% if first %}{{ first | default: 'x' }}{% endif %}",
+    "archiveOnRemove": True,
+}
+PLAIN = CONFIGURATION | {"customMappings": []}
+ROWS = [
+    {"email": "a@x.org", "first": "Ada", "last": "é😀", "born": "1815-12-10", "ltv": 12.5, "n": 1},
+    {"email": "b@x.org", "first": "Bo", "last": None, "born": None, "ltv": 10**30, "n": [1, {}]},
+    {"email": "no address", "first": "\0", "ltv": "12,5", "n": {"deep": [[[]]]}},
+]
+VALID = [
+    {"method": "list_objects"},
+    {"method": "list_modes", "params": {"object": "user"}},
+    {"method": "list_fields", "params": {"object": "user", "mode": "upsert"}},
+    {"method": "list_options", "params": [{"object": "user", "mode": "insert"}]},
+    {"method": "validate", "params": {"configuration": PLAIN, "columns": ["email", "first"]}},
+    {"method": "validate", "params": {"configuration": CONFIGURATION}},
+    {"method": "behavior", "params": {"configuration": CONFIGURATION}},
+    {"method": "behavior"},
+    {"method": "add", "params": {"idColumn": "email", "configuration": PLAIN, "rows": ROWS}},
+    {"method": "change", "params": {"configuration": CONFIGURATION, "rows": ROWS}},
+    {"method": "remove", "params": {"idColumn": "n", "configuration": PLAIN, "rows": ROWS[:1]}},
+]
+SEEDS = [msgspec.json.encode({"jsonrpc": "2.0", "id": 1} | request) for request in VALID]
+SEEDS.append(b"[%s]" % b",".join(SEEDS[:9]))
+SEEDS.append(msgspec.json.encode({"jsonrpc": "2.0"} | VALID[8]))
+
+# Mutations --------------------------------------------------------------------------------------
+
+TOKENS = [
+    b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b"\\u", b"\\ud800", b"\\udc00", b"\\u0000",
+    b"\xff", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\0", b"\n", b" ", b"-", b"0", b".", b"e", b"1e400",
+    b"1" * 40, b"9" * 5000, b"NaN", b"Infinity", b"null", b"true", b"[]", b"{}", b'""', b"[" * 500,
+    b"[" * 5000, b'{"a":' * 300, b'"id":', b'"method":', b'"rows":', b'"id":1,', b"[[]],", b"null,",
+    b"{{", b"{%", b"}}", b"%}", b"|", b"{{ row", b"/*", b"'",
+]  # fmt: skip
+
+edits = st.lists(
+    st.tuples(
+        st.floats(0, 1, exclude_max=True),
+        st.sampled_from(["flip", "insert", "replace", "cut", "drop", "double"]),
+        st.sampled_from(TOKENS) | st.binary(min_size=1, max_size=3),
+        st.integers(0, 7),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def edited(seed: bytes, wanted: list[tuple[float, str, bytes, int]]) -> bytes:
+    """The seed after some bytes were changed, added, doubled or lost."""
+    body = seed
+    for place, what, token, number in wanted:
+        at = int(place * len(body))
+        before, after = body[:at], body[at:]
+        match what:
+            case "flip":
+                body = before + bytes([after[0] ^ 1 << number]) + after[1:] if after else body
+            case "insert":
+                body = before + token + after
+            case "replace":
+                body = before + token + after[len(token) :]
+            case "cut":
+                body = before
+            case "drop":
+                body = before + after[number + 1 :]
+            case "double":
+                body = before + after[: number * 8] + after
+    return body
+
+
+mutations = st.builds(edited, st.sampled_from(SEEDS), edits)
+
+# Documents --------------------------------------------------------------------------------------
+
+WORDS = [
+    "", "email", "first", "first_name", "id", "user", "organization", "upsert", "mirror", "insert",
+    "general", "a@x.org", "0", "1.5", "true", "2024-01-31", "{{ first }}", "{% if %}", "a.b", "a",
+    "{{ row.x | date: '%Y' }}", "free", "\0", "\ud7ff\ue000", '"', "\\", "é😀", "static",
+]  # fmt: skip
+NUMBERS = [b"0", b"-0", b"1.50", b"1e2", b"1e400", b"-1e-999", b"1" * 30, b"9" * 4300, b"9" * 4301]
+
+words = st.sampled_from(WORDS) | st.text(max_size=5)
+numbers = st.sampled_from([msgspec.Raw(number) for number in NUMBERS]) | st.integers()
+surrogates = st.sampled_from([msgspec.Raw(rb'"\ud800"'), msgspec.Raw(rb'"a\udfffb"')])
+leaves = (
+    st.none()
+    | st.booleans()
+    | words
+    | numbers
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | surrogates
+)
+documents = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+encoded_documents = documents.map(msgspec.json.encode)
+
+# Requests with other values ---------------------------------------------------------------------
+
+
+def altered(seed: bytes, wanted: list[tuple[int, str, str, Any]]) -> bytes:
+    """The seed after some values were replaced, added or lost; what comes out is JSON."""
+    top = [msgspec.json.decode(seed)]
+    for number, what, name, value in wanted:
+        places = list(within(top))
+        holder, key = places[number % len(places)]
+        match what:
+            case "replace":
+                holder[key] = value
+            case "drop" if holder is not top:
+                del holder[key]
+            case "add" if isinstance(holder, list):
+                holder.insert(key, value)
+            case "add":
+                holder[name] = value
+            case "rename" if isinstance(holder, dict):
+                holder[name] = holder.pop(key)
+    return msgspec.json.encode(top[0])
+
+
+def within(holder: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place where a value stands, as the object or array and the key or index in it."""
+    for key in list(holder) if isinstance(holder, dict) else range(len(holder)):
+        yield holder, key
+        if isinstance(holder[key], dict | list):
+            yield from within(holder[key])
+
+
+changes = st.lists(
+    st.tuples(
+        st.integers(0, 999),
+        st.sampled_from(["replace", "replace", "replace", "drop", "add", "rename"]),
+        words,
+        leaves | documents,
+    ),
+    min_size=1,
+    max_size=4,
+)
+alterations = st.builds(altered, st.sampled_from(SEEDS), changes)
+
+# The property -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wanted(strict: Callable[[bytes], Any]) -> Callable[[bytes | None], None]:
+    """Check that an answer is none, or strict JSON of the shape that JSON-RPC wants."""
+
+    def check_one(answer: Any) -> None:
+        assert answer.keys() in ({"jsonrpc", "id", "result"}, {"jsonrpc", "id", "error"})
+        assert answer["jsonrpc"] == "2.0"
+        assert not isinstance(answer["id"], dict | list | bool)
+        if "error" not in answer:
+            event("result")
+            for rejected in (answer["result"] or {}).get("rejectedRows", ()):
+                event("rejected row")
+                assert not isinstance(rejected["id"], dict | list | bool | None)
+                assert not rejected["reason"].startswith("INTERNAL")
+            return
+        error = answer["error"]
+        event(f"error {error['code']}")
+        assert error.keys() <= {"code", "message", "data"}
+        assert error["code"] in {"-32700", "-32600", "-32601", "-32602", "-32001", "-32002"}
+        assert isinstance(error["message"], str)
+
+    def check(body: bytes | None) -> None:
+        if body is None:
+            event("nothing")
+            return
+        document = strict(body)
+        for answer in document if isinstance(document, list) else [document]:
+            check_one(answer)
+        assert document != []
+
+    return check
+
+
+@pytest.fixture
+def ask(served: Any) -> Callable[[bytes], Any]:
+    """Give a body to the protocol as the server does, for the destination made for tests."""
+    instance = served.app[INSTANCES]["people"]
+
+    async def ask(body: bytes) -> bytes | None:
+        deadline = asyncio.get_running_loop().time() + 25
+        return await rpc.answer(hightouch.METHODS, body, rpc.Call(instance, deadline, 10_000))
+
+    return ask
+
+
+@examples(3000)
+@given(body=st.binary(max_size=60))
+async def test_noise_is_answered(ask: Any, wanted: Any, body: bytes) -> None:
+    """Random bytes get an error in strict JSON."""
+    wanted(await ask(body))
+
+
+@examples(11000)
+@given(body=mutations)
+async def test_damaged_requests_are_answered(ask: Any, wanted: Any, body: bytes) -> None:
+    """Valid requests with some bytes changed, added or lost get an answer in strict JSON."""
+    wanted(await ask(body))
+
+
+@examples(1500)
+@given(body=encoded_documents)
+async def test_documents_are_answered(ask: Any, wanted: Any, body: bytes) -> None:
+    """Any JSON document gets an answer in strict JSON."""
+    wanted(await ask(body))
+
+
+@examples(4500)
+@given(body=alterations)
+async def test_requests_are_answered(ask: Any, wanted: Any, body: bytes) -> None:
+    """Requests of all methods with some values changed get an answer in strict JSON."""
+    wanted(await ask(body))
+
+
+@examples(1200)
+@given(
+    body=st.one_of(st.binary(max_size=60), mutations, encoded_documents, alterations),
+    encoding=st.sampled_from(["", "", "", "gzip", "deflate"]),
+    compressed=st.booleans(),
+)
+async def test_server_answers_everything(
+    served: Any, wanted: Any, body: bytes, encoding: str, compressed: bool
+) -> None:
+    """On a socket the answer is 200 in strict JSON, 204 without a body, or 400 for bad gzip."""
+    sent = gzip.compress(body, mtime=0) if encoding == "gzip" and compressed else body
+    headers = {"Content-Encoding": encoding} if encoding else {}
+
+    response = await served.post(sent, headers=headers)
+    answer = await response.read()
+
+    if response.status == 204:
+        assert answer == b""
+    elif response.status == 400:
+        assert encoding
+        assert sent is body
+        wanted(answer)
+    else:
+        assert response.status == 200
+        assert response.content_type == "application/json"
+        wanted(answer)
