@@ -35,7 +35,7 @@ from destination.sync import Sync, choose_mode, choose_object, mapping_problems
 from destination.tuning import Tuning
 from destination.vendor.client import VendorClient
 from destination.vendor.limiter import Limiter
-from destination.vendor.transport import AiohttpTransport
+from destination.vendor.transport import AiohttpTransport, no_cookies
 
 Form = tuple[dict[str, Any], dict[str, Any]]
 """A JSON Schema and a uiSchema."""
@@ -107,6 +107,7 @@ class Instance:
                 "User-Agent": "destination",
                 **connection.headers,
             },
+            cookies=no_cookies(),
             follow_redirects=False,
             trust_env=False,
             event_hooks={"request": [self._guard]},

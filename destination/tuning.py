@@ -27,7 +27,7 @@ class Tuning(BaseModel):
     timeout: PositiveFloat = 10.0
     """Seconds for one attempt."""
     allow_private_networks: bool = False
-    """Plain http and addresses that are not public."""
+    """Permits plain http."""
     active: bool = True
     """False refuses rows without forgetting the settings."""
 

@@ -97,11 +97,17 @@ class Settings(_Strict):
     """Where the rows go; ``url`` and credentials belong to the operator."""
 
     url: HttpUrl
+    """Where rows are sent."""
     method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"
+    """The HTTP method of every request."""
     auth: Annotated[NoAuth | Bearer | Basic | Header, Field(discriminator="scheme")] = NoAuth()
+    """The receiver's way of letting us in."""
     headers: dict[str, str] = Field(default_factory=dict)
+    """Fixed headers for every request."""
     batching: Literal["none", "array"] = "none"
+    """A JSON object for each row, or an array of up to ``batch_size`` of them."""
     fields: tuple[ReceiverField, ...] = ()
+    """The receiver's fields, shown in the mapping form and coerced to their types."""
     custom_fields: bool = True
     """Fields that are not declared may be mapped too."""
 

@@ -88,4 +88,6 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     for row in rows:
         drawn.add_row(*(Text(str(cell)) for cell in row))
     console = Console()
-    console.print(drawn, width=None if console.is_terminal else 140)
+    if not console.is_terminal:
+        console = Console(width=140)  # a pipe has no width; rich would take 80
+    console.print(drawn)

@@ -32,10 +32,22 @@ DEADLINE: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 LEAST = 1.0
 """An attempt starts only when this many seconds remain."""
 
+CONNECTING = 0.9
+"""The share of an attempt's time in which it must be connected: later it would be of no use."""
+
 LANE: ContextVar[str] = ContextVar("lane", default="")
 """The lane whose records are being delivered; the rate is counted by it."""
 
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+)
+"""The transport's errors after which no byte of the request has left."""
+
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_raw = msgspec.json.Decoder(msgspec.Raw)
 
 Classify = Callable[[httpx.Response], DestinationError | None]
 
@@ -104,7 +116,7 @@ class VendorClient:
             raise UnavailableError("not sent: no time was left", code=Code.DEADLINE_NOT_SENT)
         left = DEADLINE.get() - asyncio.get_running_loop().time()
         seconds = min(self._timeout, left)
-        timeout = httpx.Timeout(seconds, pool=seconds)
+        timeout = httpx.Timeout(seconds, connect=CONNECTING * seconds)
         request = self._http.build_request(method, url, timeout=timeout, **options)
         response = await self._exchange(request)
         if error := self._classify(response) or refusal(response):
@@ -123,7 +135,7 @@ class VendorClient:
                 "not sent: the vendor's TLS certificate or handshake was refused",
                 code=Code.TLS_ERROR,
             ) from None
-        except (httpx.ConnectError, httpx.ConnectTimeout):
+        except NOT_SENT:
             raise UnavailableError("not sent: could not connect to the vendor") from None
         except (httpx.TransportError, InflateError, InflatedTooLarge) as error:
             raise NoAnswer(f"no usable answer ({_why(error)}); may have been delivered") from None
@@ -160,8 +172,11 @@ def _why(error: Exception) -> str:
 
 
 def encode(value: Any) -> bytes:
-    """JSON, UTF-8: integers and decimals exact, no NaN."""
-    return _encoder.encode(value)
+    """JSON, UTF-8: integers and decimals exact. Raises ValueError for a Decimal NaN or infinity."""
+    encoded = _encoder.encode(value)
+    if b"NaN" in encoded or b"Infinity" in encoded:
+        _raw.decode(encoded)
+    return encoded
 
 
 def refusal(response: httpx.Response) -> DestinationError | None:

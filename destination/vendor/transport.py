@@ -7,14 +7,19 @@ are not kept, and the errors tell apart what was certainly not sent from what ma
 """
 
 import asyncio
+import io
 import ssl
 from collections.abc import AsyncIterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 import httpx
 import yarl
+
+PIECE = 64 * 1024
+"""Bytes of a body that are written at once."""
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -23,8 +28,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     Raises httpx's errors: ConnectError and ConnectTimeout when nothing was sent,
     any other TransportError when the request may have reached the vendor.
-    The request's ``connect`` and ``read`` timeouts hold per step, and its ``pool`` timeout
-    bounds the whole exchange by wall clock, however slowly the vendor drips.
+    The request's ``connect`` timeout holds until there is a connection, its ``read`` timeout for
+    each wait after that, and its ``pool`` timeout bounds the whole exchange by wall clock, however
+    slowly the vendor drips. ``connect`` must be the shortest for its error to be the one raised.
 
     Args:
         connections: The most connections at once.
@@ -63,12 +69,14 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 request.method,
                 yarl.URL(str(request.url), encoded=True),
                 headers=[
-                    (name.decode("ascii"), value.decode("latin-1")) for name, value in _own(request)
+                    (name.decode("ascii"), value.decode("utf-8", "replace"))
+                    for name, value in _own(request)
                 ],
-                data=await request.aread() or None,
+                data=_payload(await request.aread()),
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(
                     total=timeout.get("pool"),
+                    connect=timeout.get("connect"),
                     sock_connect=timeout.get("connect"),
                     sock_read=timeout.get("read"),
                     ceil_threshold=float("inf"),  # never round a deadline up to a whole second
@@ -82,6 +90,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             stream=_Body(response, request),
             request=request,
         )
+
+
+def _payload(content: bytes) -> bytes | io.BytesIO | None:
+    """The body; aiohttp writes a long one piece by piece when it is a file."""
+    return io.BytesIO(content) if len(content) > PIECE else content or None
 
 
 def _own(request: httpx.Request) -> list[tuple[bytes, bytes]]:
@@ -134,3 +147,8 @@ def translated(error: Exception, request: httpx.Request) -> httpx.TransportError
 
 class TLSError(httpx.ConnectError):
     """The vendor's certificate or handshake was refused; no byte of the request was sent."""
+
+
+def no_cookies() -> CookieJar:
+    """A jar for ``httpx.AsyncClient`` that takes no cookie: httpx would keep and send them."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
