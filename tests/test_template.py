@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from destination.errors import Code, ConfigError, DestinationError, RowError
 from destination.template import MAX_SOURCE, Template, TemplateError, TemplateSyntaxError
-from destination.templating.filters import FILTERS
-from destination.templating.rendering import MAX_BYTES
+from destination.template.filters import FILTERS
+from destination.template.rendering import MAX_BYTES
 
 SNIPPETS = json.loads((Path(__file__).parent / "liquidjs_snippets.json").read_text("utf-8"))[
     "snippets"

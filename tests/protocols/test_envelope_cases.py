@@ -490,7 +490,7 @@ async def test_e30_exception_in_a_handler_shows_nothing(served: Any, logged: Any
     reference = failed.error["message"].partition("ref ")[2][:8]
     assert f'"reference":"{reference}"' in logged()
     assert '"error":"RuntimeError"' in logged()
-    assert "conftest.py" in logged()
+    assert "support.py" in logged()
     assert "hunter2" not in logged()
     assert "x.org" not in logged()
 

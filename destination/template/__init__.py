@@ -20,10 +20,10 @@ from liquid.token import TOKEN_CONTENT, Token
 from liquid.undefined import is_undefined
 
 from destination.errors import Code, ConfigError, RowError
-from destination.templating.filters import FILTERS, MISHAPS
-from destination.templating.rendering import MAX_BYTES, ExhaustedError, Rendering
-from destination.templating.syntax import Block, MeteredEnvironment, Printed, meter
-from destination.templating.values import FilterError
+from destination.template.filters import FILTERS, MISHAPS
+from destination.template.rendering import MAX_BYTES, ExhaustedError, Rendering
+from destination.template.syntax import Block, MeteredEnvironment, Printed, meter
+from destination.template.values import FilterError
 
 MAX_SOURCE = 64 * 1024
 """The most bytes of a template's source."""

@@ -30,9 +30,9 @@ from liquid.expression import Expression
 from liquid.token import Token
 from liquid.undefined import is_undefined
 
-from destination.templating.filters import FILTERS, MISHAPS
-from destination.templating.rendering import MAX_LOOPS, ExhaustedError, Rendering
-from destination.templating.values import equal, numeric, text, weigh
+from destination.template.filters import FILTERS, MISHAPS
+from destination.template.rendering import MAX_LOOPS, ExhaustedError, Rendering
+from destination.template.values import equal, numeric, text, weigh
 
 
 def _metered(context: RenderContext) -> Rendering:

@@ -17,7 +17,7 @@ from liquid.exceptions import ResourceLimitError
 from liquid.output import LimitedStringIO
 from liquid.utils import ReadOnlyChainMap
 
-from destination.templating.values import MAX_TEXT, FilterError, weigh
+from destination.template.values import MAX_TEXT, FilterError, weigh
 
 MAX_LOOPS = 10_000
 """The most iterations of all loops in one rendering."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from destination.templating.values import number
+from destination.template.values import number
 
 _SAFE = 2**53
 """Up to here a float holds every whole number."""

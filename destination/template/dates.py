@@ -10,7 +10,7 @@ from typing import Any
 from liquid.undefined import is_undefined
 
 from destination.literals import parse_moment
-from destination.templating.values import FilterError, text
+from destination.template.values import FilterError, text
 
 _MAX_SOURCE = 100
 _MAX_FORMAT = 200

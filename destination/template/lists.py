@@ -5,7 +5,7 @@ from typing import Any
 
 from liquid.undefined import is_undefined
 
-from destination.templating.values import equal, number, text, truthy, within
+from destination.template.values import equal, number, text, truthy, within
 
 
 def _items(value: Any) -> list[Any]:

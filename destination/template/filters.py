@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from liquid.undefined import is_undefined
 
-from destination.templating.dates import date
-from destination.templating.lists import LIST_FILTERS
-from destination.templating.numbers import NUMBER_FILTERS
-from destination.templating.texts import TEXT_FILTERS
-from destination.templating.values import FilterError, to_json, truthy, weigh
+from destination.template.dates import date
+from destination.template.lists import LIST_FILTERS
+from destination.template.numbers import NUMBER_FILTERS
+from destination.template.texts import TEXT_FILTERS
+from destination.template.values import FilterError, to_json, truthy, weigh
 
 MISHAPS = (
     ArithmeticError,
