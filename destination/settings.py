@@ -142,13 +142,15 @@ def load(path: Path | None = None) -> Settings:
 def explained(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line for each error: where, and what was expected; never the value."""
     lines = []
-    for detail in error.errors(include_url=False, include_input=False, include_context=False):
+    for detail in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in detail["loc"])
         if detail["type"] == "extra_forbidden":
             name = str(detail["loc"][-1])
             lines.append(f"{where}: {unknown('Setting', name, list(model.model_fields))}")
             continue
         message = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "union_tag_invalid":  # whose message quotes what was given
+            message = f"{detail['ctx']['discriminator']} must be {detail['ctx']['expected_tags']}"
         lines.append(f"{where}: {message}" if where else message)
     return lines
 

@@ -1,0 +1,98 @@
+"""The platform's configuration of a sync, in our words."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from destination.errors import ConfigError
+from destination.mapping import Column, Entry, FieldMapping, Rendered, Source, Static, Unresolved
+from destination.schema import RESERVED
+from destination.sync import Sync
+from destination.template import Template
+
+MAX_DEPTH = 64
+"""How deep a row or a configuration may nest."""
+
+JSON = dict[str, Any]
+
+
+def read_sync(configuration: JSON, columns: Iterable[str] | None = None) -> Sync:
+    """The configuration in neutral words. Raises ConfigError when parts have wrong types."""
+    if depth(configuration) > MAX_DEPTH:
+        raise ConfigError(f"The configuration is nested more than {MAX_DEPTH} deep.")
+    return Sync(
+        _text(configuration, "object"),
+        _text(configuration, "mode"),
+        FieldMapping(tuple(_entries(configuration))),
+        {
+            name: value
+            for name, value in configuration.items()
+            if name not in RESERVED - {"options"}
+        },
+        None if columns is None else frozenset(columns),
+    )
+
+
+def _text(configuration: JSON, name: str) -> str | None:
+    value = configuration.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f'"{name}" must be text.')
+    return value or None
+
+
+def _entries(configuration: JSON) -> Iterator[Entry]:
+    """All mapping entries; of two for one field the later one counts, as they are merged here."""
+    for name in ("identifierMapping", "mappings", "customMappings"):
+        value = configuration.get(name) or []
+        for entry in value if isinstance(value, list) else [value]:
+            to = entry.get("to") if isinstance(entry, dict) else None
+            if not isinstance(to, str) or not to:
+                raise ConfigError(f'"{name}" must be a list of entries with "from" and "to".')
+            yield Entry(to, _source(entry), identifier=name == "identifierMapping")
+
+
+def _source(entry: JSON) -> Source:
+    match entry:
+        case {"type": "template", "template": str(source)}:
+            return _template(entry["to"], source)
+        case {"type": "static", "value": value}:
+            return Static(value)
+        case {"type": "standard" | None, "from": str(column)} if column:
+            return Column(column)
+        case {"from": str(column)} if column and "type" not in entry:
+            return Column(column)
+        case {"type": "variable"}:
+            return Unresolved(
+                f'Field "{entry["to"]}": this server does not know the sync\'s variables. '
+                "Map a column or a fixed value instead."
+            )
+        case _:
+            return Unresolved(
+                f'Field "{entry["to"]}": this kind of mapping is not known here. '
+                "Map a column, a fixed value or a template."
+            )
+
+
+def _template(to: str, source: str) -> Source:
+    try:
+        return Rendered(Template.parse(source))
+    except ConfigError as error:
+        return Unresolved(f'Field "{to}": the template does not parse: {error.message}')
+
+
+def identifier_column(mapping: FieldMapping) -> str | None:
+    """The column that rows are matched by, which serves where the caller names no id column."""
+    for entry in mapping.entries:
+        if entry.identifier and isinstance(entry.source, Column):
+            return entry.source.name
+    return None
+
+
+def depth(value: Any) -> int:
+    """How many arrays and objects stand inside each other."""
+    level, depth = [value], 0
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [
+            inner for each in level for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return depth

@@ -1,0 +1,91 @@
+"""The platform's rows, each read alone; their ids as they were written."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from destination.errors import Code, RowError
+from destination.instance import Row
+from destination.model import Rejection
+from destination.protocols.hightouch.configuration import JSON, MAX_DEPTH, depth
+from destination.protocols.rpc import InvalidParams
+
+MAX_ROW = 256 * 1024
+"""Bytes of one row; a longer one is rejected alone."""
+
+_row = msgspec.json.Decoder(dict[str, Any])
+
+
+def read_rows(raw: list[msgspec.Raw], id_column: str | None) -> tuple[list[Row], "Ids"]:
+    """
+    The rows, each decoded alone so that one that cannot be read harms no other.
+
+    Raises:
+        InvalidParams: No id column, or a row without a usable id: its outcome could not be
+            reported. Nothing has been sent.
+    """
+    if not raw:
+        return [], Ids("", [])
+    if not id_column:
+        raise InvalidParams("Invalid params: idColumn is missing and no identifier is mapped")
+    ids = Ids(id_column, raw)
+    return [_read_row(position, one, ids) for position, one in enumerate(raw)], ids
+
+
+def _read_row(position: int, raw: msgspec.Raw, ids: "Ids") -> Row:
+    try:
+        columns: JSON | RowError = _row.decode(raw)
+        id = columns.get(ids.column) if isinstance(columns, dict) else None
+    except (ValueError, RecursionError):
+        columns = RowError("the row cannot be read: not an object, or text that is not Unicode")
+        id = ids.raw(position).decode("utf-8", "replace")
+    text = bytes(raw)
+    if len(text) > MAX_ROW:
+        columns = RowError(f"the row is longer than {MAX_ROW // 1024} KiB", code=Code.TOO_LARGE)
+    elif text.count(b"[") + text.count(b"{") > MAX_DEPTH and depth(columns) > MAX_DEPTH:
+        columns = RowError(f"the row is nested more than {MAX_DEPTH} deep")
+    if isinstance(id, bool) or not isinstance(id, str | int | float):
+        raise InvalidParams(f"Invalid params: row {position} has no usable id in the idColumn")
+    return Row(position, id, columns)
+
+
+class Ids:
+    """The rows' ids as the caller wrote them, found only for the few rows that are rejected."""
+
+    def __init__(self, column: str, rows: list[msgspec.Raw]) -> None:
+        self.column = column
+        self._rows = rows
+        self._decoder: Any = None
+
+    def raw(self, position: int) -> bytes:
+        """The id's JSON text; raises InvalidParams when the row has none."""
+        if self._decoder is None:
+            self._decoder = _id_decoder(self.column)
+        try:
+            found = self._decoder.decode(self._rows[position])
+            id = bytes(found[self.column] if isinstance(found, dict) else found.id)
+        except (ValueError, KeyError, RecursionError):
+            id = b"null"
+        if id[:1] not in b'"-0123456789':
+            raise InvalidParams(f"Invalid params: row {position} has no usable id in the idColumn")
+        return id
+
+
+def _id_decoder(column: str) -> Any:
+    """Reads one column and passes over the others, where a struct can have a field of its name."""
+    if any(character in '"\\' or character < " " for character in column):
+        return msgspec.json.Decoder(dict[str, msgspec.Raw])
+    struct = msgspec.defstruct("Id", [("id", msgspec.Raw)], rename={"id": column})
+    return msgspec.json.Decoder(struct)
+
+
+def rejected_rows(rejections: Iterable[Rejection], rows: list[Row], ids: Ids) -> list[JSON]:
+    """Each rejected id once, with its first reason, in the order of the rows."""
+    rejected: dict[tuple[type, Any], JSON] = {}
+    for rejection in rejections:
+        id = rows[rejection.position].id
+        if (type(id), id) not in rejected:
+            written = msgspec.Raw(ids.raw(rejection.position))
+            rejected[type(id), id] = {"id": written, "reason": rejection.error.reason}
+    return list(rejected.values())
