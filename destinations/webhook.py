@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr
 
 import destination
 from destination import (
@@ -36,6 +36,23 @@ class _Strict(BaseModel):
     )
 
 
+def _one_line(value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError("must be one line of printable ASCII characters")
+    return value
+
+
+def _secret_line(value: SecretStr) -> SecretStr:
+    if not _one_line(value.get_secret_value()):
+        raise ValueError("must not be empty")
+    return value
+
+
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+HeaderValue = Annotated[str, AfterValidator(_one_line)]
+HeaderSecret = Annotated[SecretStr, AfterValidator(_secret_line)]
+
+
 class NoAuth(_Strict):
     """No credentials."""
 
@@ -50,7 +67,7 @@ class Bearer(_Strict):
     """``Authorization: Bearer <token>``."""
 
     scheme: Literal["bearer"]
-    token: SecretStr
+    token: HeaderSecret
 
     def auth(self) -> httpx.Auth | None:
         """The header."""
@@ -73,8 +90,8 @@ class Header(_Strict):
     """A header of any name with a secret value."""
 
     scheme: Literal["header"]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
-    value: SecretStr
+    name: HeaderName
+    value: HeaderSecret
 
     def auth(self) -> httpx.Auth | None:
         """The header."""
@@ -102,7 +119,7 @@ class Settings(_Strict):
     """The HTTP method of every request."""
     auth: Annotated[NoAuth | Bearer | Basic | Header, Field(discriminator="scheme")] = NoAuth()
     """The receiver's way of letting us in."""
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     """Fixed headers for every request."""
     batching: Literal["none", "array"] = "none"
     """A JSON object for each row, or an array of up to ``batch_size`` of them."""

@@ -1,4 +1,4 @@
-"""The webhook delivers rows as JSON to whatever takes them, with a real receiver on a real socket."""
+"""The webhook delivers rows as JSON to whatever takes them: here real receivers on sockets."""
 
 import json
 from collections.abc import AsyncIterator

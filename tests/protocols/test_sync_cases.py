@@ -1,9 +1,9 @@
 """The conformance cases of group S: rows on their way, and what is said of them."""
 
 import asyncio
-import time
 import itertools
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -594,7 +594,7 @@ class Lag:
         self.longest = 0.0
 
     async def watch(self) -> None:
-        """Tick every ten milliseconds; processor time, since a busy machine is not a stalled loop."""
+        """Tick every ten milliseconds. A busy machine is not a stalled loop: processor time counts."""
         while True:
             before = time.thread_time()
             await asyncio.sleep(0.01)
