@@ -82,7 +82,7 @@ def test_body_that_ends_early_is_an_error(encoding: str, encode: Any) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "encode"), FORMS)
-@pytest.mark.parametrize("extra", [b"x", b"\0", gzip.compress(TEXT)])
+@pytest.mark.parametrize("extra", [b"x", b"\0", gzip.compress(TEXT)], ids=["x", "null", "member"])
 def test_bytes_after_the_end_are_an_error(encoding: str, encode: Any, extra: bytes) -> None:
     """Anything after the end of the compressed body is refused, however it arrives."""
     for pieces in ([encode(TEXT) + extra], [encode(TEXT), extra], single(encode(TEXT) + extra)):

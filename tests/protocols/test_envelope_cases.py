@@ -18,7 +18,7 @@ CONFIGURATION: dict[str, Any] = {
     "identifierMapping": [{"from": "email", "to": "email"}],
     "mappings": [{"from": "email", "to": "first_name"}],
 }
-HUGE = b"9" * 10_000
+HUGE = pytest.param(b"9" * 10_000, id="huge")
 
 
 class _Answer(msgspec.Struct, forbid_unknown_fields=True):

@@ -594,7 +594,7 @@ class Lag:
         self.longest = 0.0
 
     async def watch(self) -> None:
-        """Tick every ten milliseconds. A busy machine is not a stalled loop: processor time counts."""
+        """Tick every ten milliseconds, by processor time: a busy machine is no stalled loop."""
         while True:
             before = time.thread_time()
             await asyncio.sleep(0.01)
