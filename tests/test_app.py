@@ -49,8 +49,8 @@ class TestInstances:
                 ['destinations.x: Setting "ulr" does not exist. Did you mean "url"?'],
             ),
             (
-                WEBHOOK | {"concurency": 1},
-                ['destinations.x: Setting "concurency" does not exist. Did you mean "concurr'],
+                WEBHOOK | {"concurrencies": 1},
+                ['destinations.x: Setting "concurrencies" does not exist. Did you mean "concurr'],
             ),
             ({"kind": "webhook"}, ["destinations.x.url: "]),
             (WEBHOOK | {"url": "not a url"}, ["destinations.x.url: "]),

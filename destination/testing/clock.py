@@ -58,6 +58,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_done)
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's signature
+        """As any loop does, for as long as the threads take: virtual time is no measure of them."""
+        await super().shutdown_default_executor()
+
     def _thread_done(self, _: asyncio.Future[Any]) -> None:
         self._jumping.threads -= 1
 

@@ -325,6 +325,7 @@ class TestAnswers:
             (b"x", "br"),
             (b"x", "gzip, gzip"),
         ],
+        ids=["not-gzip", "cut-short", "unknown", "twice"],
     )
     async def test_an_answer_that_cannot_be_read(self, body, encoding):
         """A success that nobody can read is no acknowledgement."""
