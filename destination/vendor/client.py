@@ -90,7 +90,6 @@ class VendorClient:
         url: str,
         *,
         json: Any = None,
-        repeatable: bool | None = None,
         **options: Any,
     ) -> httpx.Response:
         """
@@ -98,13 +97,11 @@ class VendorClient:
 
         Args:
             json: A body to encode; decimals and integers keep all their digits.
-            repeatable: Whether sending twice is harmless; by default for GET, PUT and DELETE.
             options: As for ``httpx.AsyncClient.build_request``.
 
         Raises:
             DestinationError: The class says what should happen next.
         """
-        del repeatable  # one attempt is made; retries will ask
         if json is not None:
             options["content"] = encode(json)
             options["headers"] = {

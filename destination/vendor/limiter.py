@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable
 
 from destination.model import Rate
 
+MANY_LANES = 10_000
+"""Lanes may be named by rows; beyond this many, those without a wait are forgotten."""
+
 
 class Limiter:
     """
@@ -40,6 +43,8 @@ class Limiter:
         wait = due - (self._rate.burst - 1) * interval - now
         if now + max(wait, 0.0) > deadline:
             return False
+        if len(self._due) >= MANY_LANES:
+            self._due = {name: time for name, time in self._due.items() if time > now}
         self._due[lane] = due + interval
         if wait > 0:
             await self._sleep(wait)
