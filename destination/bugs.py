@@ -4,12 +4,10 @@ import secrets
 
 import structlog
 
-from destination.errors import Code, NoAnswer
-
 log = structlog.get_logger()
 
 
-def caught(error: BaseException) -> NoAnswer:
+def caught(error: BaseException) -> str:
     """
     What to show for a bug: a reference that stands in the log too, beside where it happened.
 
@@ -17,7 +15,7 @@ def caught(error: BaseException) -> NoAnswer:
     """
     reference = secrets.token_hex(4)
     log.error("bug.caught", reference=reference, error=type(error).__name__, at=_places(error))
-    return NoAnswer(f"internal error, ref {reference}; may have been delivered", code=Code.INTERNAL)
+    return f"internal error, ref {reference}"
 
 
 def _places(error: BaseException) -> list[str]:

@@ -7,9 +7,9 @@ The tree is drawn by the recovery that an error deserves; each leaf exists becau
     ├─ FatalError               nothing will work until a person acts      stop the call
     │  ├─ AuthError             credentials refused
     │  └─ ConfigError           settings, options, mapping, unknown object or mode
-    ├─ UnavailableError         may work later                             reject
+    ├─ UnavailableError         may work later                             retry, then reject
     │  ├─ RateLimited           carries the vendor's wait
-    │  ├─ NoAnswer              sent, outcome unknown
+    │  ├─ NoAnswer              sent, outcome unknown                      retry only if repeatable
     │  └─ CircuitOpen           not tried
     ├─ TargetError              this lane (channel, list, endpoint) is wrong   stop the lane
     ├─ RefusedError             understood and refused                     halve the batch

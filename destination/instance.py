@@ -119,6 +119,7 @@ class Instance:
             limiter=Limiter(limits.rate),
             classify=self.plugin.classify,
             timeout=self._tuning.timeout,
+            attempts=self._tuning.attempts or limits.attempts,
         )
         return self
 

@@ -126,6 +126,7 @@ class Limits:
         rate: Requests a second, attempts counted.
         latency: Seconds one ``deliver`` call is expected to take. ``behavior`` asks for no
             more rows than can be delivered in time at this pace.
+        attempts: How often a request is tried in all, where it may be repeated.
         halve: A refused batch is cut in two to find the culprit. False for a vendor that
             may have applied part of a batch it refuses.
     """
@@ -134,6 +135,7 @@ class Limits:
     concurrency: int = 10
     rate: Rate | None = None
     latency: float = 1.0
+    attempts: int = 3
     halve: bool = True
 
 

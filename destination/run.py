@@ -104,7 +104,7 @@ class Run:
             except DestinationError as error:
                 self._reject([record], error)
             except Exception as error:  # noqa: BLE001 - a bug in a destination costs this record only
-                self._reject([record], caught(error))
+                self._reject([record], _bug(error))
         return lanes
 
     async def _work(self, queue: deque[_Work]) -> None:
@@ -152,9 +152,9 @@ class Run:
         except DestinationError as error:
             self._reject(records, error)
         except TimeoutError as error:
-            self._reject(records, _cut_off() if timer.expired() else caught(error))
+            self._reject(records, _cut_off() if timer.expired() else _bug(error))
         except Exception as error:  # noqa: BLE001 - a bug in a destination must not cost its neighbours
-            self._reject(records, caught(error))
+            self._reject(records, _bug(error))
         return False
 
     async def _delivered(self, batch: Batch[Any]) -> list[Rejection]:
@@ -164,7 +164,7 @@ class Run:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            raise caught(error) from None  # the destination cancelled itself
+            raise _bug(error) from None  # the destination cancelled itself
 
     def _stop(self, lane: str) -> DestinationError | None:
         """Why nothing more may be sent on this lane, if so."""
@@ -199,6 +199,10 @@ def waves(records: Sequence[Record]) -> Iterable[list[Record]]:
             groups.append([])
         groups[turn].append(record)
     return groups
+
+
+def _bug(error: BaseException) -> NoAnswer:
+    return NoAnswer(f"{caught(error)}; may have been delivered", code=Code.INTERNAL)
 
 
 def _cut_off() -> NoAnswer:

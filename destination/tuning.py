@@ -26,6 +26,8 @@ class Tuning(BaseModel):
     """Records in one delivery."""
     timeout: PositiveFloat = 10.0
     """Seconds for one attempt."""
+    attempts: PositiveInt | None = None
+    """Attempts in all, for a request that may be repeated."""
     allow_private_networks: bool = False
     """Permits plain http."""
     active: bool = True

@@ -121,7 +121,7 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return _refused(Refusal(error.status, error.reason))
     except Exception as error:  # noqa: BLE001 - see above
         return web.Response(
-            body=error_body(INTERNAL_ERROR, caught(error).message), content_type="application/json"
+            body=error_body(INTERNAL_ERROR, caught(error)), content_type="application/json"
         )
 
 

@@ -125,6 +125,8 @@ class Settings(_Strict):
     """A JSON object for each row, or an array of up to ``batch_size`` of them."""
     fields: tuple[ReceiverField, ...] = ()
     """The receiver's fields, shown in the mapping form and coerced to their types."""
+    idempotent: bool = False
+    """The receiver takes the same record twice without harm: it is sent again after no answer."""
     custom_fields: bool = True
     """Fields that are not declared may be mapped too."""
 
@@ -176,6 +178,7 @@ class Webhook(Destination[Settings, NoOptions]):
             self.settings.method,
             str(self.settings.url),
             json=bodies if self.settings.batching == "array" else bodies[0],
+            repeatable=self.settings.idempotent or None,
         )
         return ()
 

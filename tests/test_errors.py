@@ -127,7 +127,7 @@ def test_a_call_treats_every_error(cls):
 
     async def scenario() -> Any:
         methods = {"fail": rpc.Method(rpc.NoParams, fail)}
-        call = rpc.Call(None, deadline=10, max_rows=1)
+        call = rpc.Call(None, deadline=10, rows_left=1)
         body = b'{"jsonrpc":"2.0","id":1,"method":"fail"}'
         return msgspec.json.decode(await rpc.answer(methods, body, call) or b"")
 

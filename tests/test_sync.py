@@ -81,7 +81,7 @@ class TestChoices:
     @pytest.mark.parametrize(
         ("object", "id", "message"),
         [
-            (USER, "mirrors", 'Mode "mirrorr" does not exist. Did you mean "mirror"?'),
+            (USER, "mirrors", 'Mode "mirrors" does not exist. Did you mean "mirror"?'),
             (USER, "x", 'Mode "x" does not exist. There is: upsert, mirror.'),
             (GROUP, None, "This destination declares no mode: it cannot be synced to."),
             (GROUP, "upsert", "This destination declares no mode: it cannot be synced to."),

@@ -91,5 +91,5 @@ async def _one(name: str, values: dict[str, Any], server: Server) -> Outcome:
     except TimeoutError:
         return Outcome(name, kind, ok=False, says=f"no answer within {SECONDS:.0f} s")
     except Exception as error:  # noqa: BLE001 - one broken kind must not hide the others' checks
-        return Outcome(name, kind, ok=False, says=caught(error).message)
+        return Outcome(name, kind, ok=False, says=caught(error))
     return Outcome(name, kind, ok=True, says="reachable, credentials accepted")

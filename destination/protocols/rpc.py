@@ -46,20 +46,20 @@ _LONE_SURROGATE = re.compile(
 NULL = msgspec.Raw(b"null")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """
-    One call: who it is for, and until when.
+    One call: who it is for, until when, and how much it may bring.
 
     Args:
         target: What the methods act on, such as a destination.
         deadline: When the answer must be out, on the event loop's clock.
-        rows_left: How many rows the members of an array batch may still bring.
+        rows_left: How many rows the call, all members of an array batch together, may still bring.
     """
 
     target: Any
     deadline: float
-    max_rows: int
+    rows_left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ def _written(response: Any) -> bytes:
     try:
         return _encoder.encode(response)
     except (TypeError, ValueError, RecursionError) as error:
-        return error_body(INTERNAL_ERROR, caught(error).message, response["id"])
+        return error_body(INTERNAL_ERROR, caught(error), response["id"])
 
 
 def _read(item: msgspec.Raw) -> _Envelope:
@@ -246,7 +246,7 @@ def _callable(method: Method) -> Callable[[Call, msgspec.Raw], Awaitable[Result]
         except TimeoutError:
             raise JsonRpcError(UNAVAILABLE_ERROR, "The vendor did not answer in time.") from None
         except Exception as error:  # noqa: BLE001 - jsonrpcserver would show its text to the caller
-            raise JsonRpcError(INTERNAL_ERROR, caught(error).message) from None
+            raise JsonRpcError(INTERNAL_ERROR, caught(error)) from None
 
     return invoke
 

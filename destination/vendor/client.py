@@ -1,13 +1,16 @@
 """One request to a vendor: within limits and deadline, its answer classified."""
 
 import asyncio
+import random
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import msgspec
+import structlog
 
 from destination.errors import (
     AuthError,
@@ -21,6 +24,7 @@ from destination.errors import (
 )
 from destination.inflate import InflatedTooLarge, InflateError, Inflater
 from destination.vendor.limiter import Limiter
+from destination.vendor.retry import IDEMPOTENT, Budget, delay, may_repeat, retry_after
 from destination.vendor.transport import TLSError
 
 MAX_ANSWER = 256 * 1024
@@ -46,8 +50,18 @@ NOT_SENT = (
 )
 """The transport's errors after which no byte of the request has left."""
 
+LONGEST_PAUSE = 3600.0
+"""Seconds for which a vendor's answer can hold a destination back at most."""
+
+log = structlog.get_logger()
+
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _raw = msgspec.json.Decoder(msgspec.Raw)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
 
 Classify = Callable[[httpx.Response], DestinationError | None]
 
@@ -74,15 +88,27 @@ class VendorClient:
         http: The client; it neither follows redirects nor reads the environment.
         classify: The destination's reading of an answer, asked before the default one.
         timeout: Seconds for one attempt, by wall clock.
+        attempts: How often a request is tried in all.
+        random: Chance, for the back-off; a number in [0, 1) each time it is called.
     """
 
     def __init__(
-        self, http: httpx.AsyncClient, *, limiter: Limiter, classify: Classify, timeout: float
+        self,
+        http: httpx.AsyncClient,
+        *,
+        limiter: Limiter,
+        classify: Classify,
+        timeout: float,
+        attempts: int = 1,
+        random: Callable[[], float] = random.random,
     ) -> None:
         self._http = http
         self._limiter = limiter
         self._classify = classify
         self._timeout = timeout
+        self._attempts = attempts
+        self._random = random
+        self._budget = Budget()
 
     async def request(
         self,
@@ -90,13 +116,18 @@ class VendorClient:
         url: str,
         *,
         json: Any = None,
+        repeatable: bool | None = None,
         **options: Any,
     ) -> httpx.Response:
         """
         The vendor's answer, read whole, when it is a good one.
 
+        What was not taken is tried again, within attempts, budget and deadline; what may have
+        been taken only if it is repeatable.
+
         Args:
             json: A body to encode; decimals and integers keep all their digits.
+            repeatable: Whether sending twice is harmless; by default for GET, PUT and DELETE.
             options: As for ``httpx.AsyncClient.build_request``.
 
         Raises:
@@ -108,17 +139,50 @@ class VendorClient:
                 "Content-Type": "application/json",
                 **(options.get("headers") or {}),
             }
-        left = DEADLINE.get() - asyncio.get_running_loop().time()
-        if left < LEAST or not await self._limiter.acquire(DEADLINE.get() - LEAST, LANE.get()):
+        again = method in IDEMPOTENT if repeatable is None else repeatable
+        self._budget.first(_now())
+        unknown: NoAnswer | None = None
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._attempt(method, url, options)
+            except UnavailableError as error:
+                unknown = error if isinstance(error, NoAnswer) else unknown
+                wait = self._back_off(error, attempt, repeatable=again)
+                if wait is None:
+                    # What one attempt left open, a later one that was not taken does not close.
+                    raise unknown or error from None
+            await asyncio.sleep(wait)
+
+    def _back_off(self, error: DestinationError, attempt: int, *, repeatable: bool) -> float | None:
+        """Seconds to the next attempt; None when there should be none."""
+        if attempt >= self._attempts or not may_repeat(error, repeatable=repeatable):
+            return None
+        wait = delay(attempt, error, self._random)
+        if _now() + wait > DEADLINE.get() - LEAST or not self._budget.take(_now()):
+            return None
+        code = str(error.code)
+        log.info("vendor.retry_scheduled", attempt=attempt, code=code, wait=round(wait, 3))
+        return wait
+
+    async def _attempt(self, method: str, url: str, options: dict[str, Any]) -> httpx.Response:
+        end = DEADLINE.get() - LEAST
+        if _now() > end or not await self._limiter.acquire(end, LANE.get()):
+            if self._limiter.paused_until > end:
+                raise RateLimited("not sent: the vendor asked for a pause that outlasts the call")
             raise UnavailableError("not sent: no time was left", code=Code.DEADLINE_NOT_SENT)
-        left = DEADLINE.get() - asyncio.get_running_loop().time()
-        seconds = min(self._timeout, left)
+        seconds = min(self._timeout, DEADLINE.get() - _now())
         timeout = httpx.Timeout(seconds, connect=CONNECTING * seconds)
-        request = self._http.build_request(method, url, timeout=timeout, **options)
-        response = await self._exchange(request)
-        if error := self._classify(response) or refusal(response):
-            raise error
-        return response
+        response = await self._exchange(
+            self._http.build_request(method, url, timeout=timeout, **options)
+        )
+        error = self._classify(response) or refusal(response)
+        if error is None:
+            return response
+        if isinstance(error, RateLimited) and error.retry_after is not None:
+            self._limiter.pause(min(error.retry_after, LONGEST_PAUSE))
+        raise error
 
     async def _exchange(self, request: httpx.Request) -> httpx.Response:
         try:
@@ -193,7 +257,10 @@ def refusal(response: httpx.Response) -> DestinationError | None:
     if status in (401, 403):
         return AuthError(f"{answered}: it refused the credentials")
     if status in (408, 425, 429, 503):
-        return RateLimited(f"not sent: {answered}; it wants fewer requests or a pause")
+        return RateLimited(
+            f"not sent: {answered}; it wants fewer requests or a pause",
+            retry_after=retry_after(response.headers, datetime.now(UTC)),
+        )
     if status in (500, 502, 504) or status > 505:
         return NoAnswer(f"{answered}; may have been delivered")
     return RefusedError(answered)

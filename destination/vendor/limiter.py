@@ -32,9 +32,24 @@ class Limiter:
         self._now = now or (lambda: asyncio.get_running_loop().time())
         self._sleep = sleep
         self._due: dict[str, float] = {}
+        self.paused_until = float("-inf")
+        """No request goes out before this time, on any lane."""
+
+    def pause(self, seconds: float) -> None:
+        """Hold all requests back for so long; a pause that is running is never shortened."""
+        self.paused_until = max(self.paused_until, self._now() + seconds)
 
     async def acquire(self, deadline: float, lane: str = "") -> bool:
         """Wait for a turn. False, at once, when the turn would come after the deadline."""
+        if self.paused_until > deadline or not await self._turn(deadline, lane):
+            return False
+        while (wait := self.paused_until - self._now()) > 0:
+            if self.paused_until > deadline:
+                return False
+            await self._sleep(wait)
+        return True
+
+    async def _turn(self, deadline: float, lane: str) -> bool:
         if self._rate is None:
             return True
         now = self._now()

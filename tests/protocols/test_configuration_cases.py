@@ -343,7 +343,7 @@ def test_c19_a_vendor_that_hangs_is_told_within_five_seconds():
         instance.plugin.fields = hang
         request = {"jsonrpc": "2.0", "id": 1, "method": "list_fields", "params": {"object": "user"}}
         async with instance:
-            call = rpc.Call(instance, deadline=25, max_rows=10)
+            call = rpc.Call(instance, deadline=25, rows_left=10)
             body = await rpc.answer(hightouch.METHODS, msgspec.json.encode(request), call)
         return msgspec.json.decode(body), asyncio.get_running_loop().time()
 

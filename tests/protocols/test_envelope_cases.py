@@ -330,7 +330,7 @@ async def test_e19_of_repeated_members_the_last_counts(served: Any) -> None:
 
 BROKEN = [
     b"{", b"[", b"{]", b'{"jsonrpc":"2.0","id":1,"method":"list_objects"', b'{"a":1,}', b"[1,]",
-    b"{'a':1}", b"{a:1}", b'{"a" 1}', b"tru", b"hello", b'"open', b'{"id":1}{"id":2}', b"[] []",
+    b"{'a':1}", b"{a:1}", b'{"a" 1}', b"nul", b"hello", b'"open', b'{"id":1}{"id":2}', b"[] []",
     b"// no\n{}", b"+1", b"01", b".5", b"1.", b"-", b'"\\x"', b'"\\u12"', b'"a\nb"', b"\x0b{}",
     b"\0", b"{}\0", b'[{"jsonrpc":"2.0","id":1,"method":"list_objects"},{]',
 ]  # fmt: skip

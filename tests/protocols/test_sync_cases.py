@@ -634,7 +634,7 @@ async def test_s36_more_rows_than_allowed_are_refused(serve):
     assert behavior["batchSize"] <= 3
     assert error == {
         "code": INVALID_PARAMS,
-        "message": "Invalid params: 4 rows; this server takes 3 at once",
+        "message": "Invalid params: 4 rows; this call may bring 3 more",
     }
     assert served.plugin().batches == []
 
@@ -811,3 +811,15 @@ async def test_params_of_another_shape_are_refused(served, params):
 
     assert error["code"] == INVALID_PARAMS
     assert served.plugin().batches == []
+
+
+async def test_the_members_of_a_batch_share_the_row_limit(serve):
+    """Two members of one array batch may together bring as many rows as one call may."""
+    served = await serve(server={"max_rows": 3})
+    rows = [person("a"), person("b")]
+    one = {"jsonrpc": "2.0", "id": 1, "method": "add", "params": sync(*rows, object="user")}
+
+    answers = msgspec.json.decode(await (await served.post([one, one | {"id": 2}])).read())
+
+    assert answers[0]["result"] == {"rejectedRows": []}
+    assert answers[1]["error"]["message"] == "Invalid params: 2 rows; this call may bring 1 more"

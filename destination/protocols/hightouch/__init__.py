@@ -94,10 +94,11 @@ async def _behavior(call: Call, params: _Configured) -> JSON:
 def _send(operation: Operation) -> Callable[[Call, _Rows], Awaitable[JSON]]:
     async def send(call: Call, params: _Rows) -> JSON:
         raw = params.rows
-        if len(raw) > call.max_rows:
+        if len(raw) > call.rows_left:
             raise InvalidParams(
-                f"Invalid params: {len(raw)} rows; this server takes {call.max_rows} at once"
+                f"Invalid params: {len(raw)} rows; this call may bring {call.rows_left} more"
             )
+        call.rows_left -= len(raw)
         sync = read_sync(params.configuration or {})
         rows, ids = read_rows(raw, params.idColumn or identifier_column(sync.mapping))
         report = await _instance(call).deliver(sync, operation, rows, call.deadline)

@@ -1,0 +1,280 @@
+"""What is tried again, when, and how often; in virtual time."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from destination.errors import (
+    CircuitOpen,
+    Code,
+    DestinationError,
+    NoAnswer,
+    RateLimited,
+    RefusedError,
+    UnavailableError,
+)
+from destination.testing.clock import run_virtually
+from destination.vendor.client import DEADLINE, VendorClient
+from destination.vendor.limiter import Limiter
+from destination.vendor.retry import BASE, CAP, Budget, delay, may_repeat, retry_after
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+def script(*steps: int | Exception | tuple[int, Mapping[str, str]]) -> list[Any]:
+    return list(steps)
+
+
+class Vendor(httpx.AsyncBaseTransport):
+    """Answers by a script, one step a request, and notes when each came."""
+
+    def __init__(self, steps: list[Any]) -> None:
+        self.steps = steps
+        self.times: list[float] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.times.append(asyncio.get_running_loop().time())
+        step = self.steps[min(len(self.times), len(self.steps)) - 1]
+        if isinstance(step, Exception):
+            raise step
+        status, headers = step if isinstance(step, tuple) else (step, {})
+        return httpx.Response(status, headers=headers, stream=httpx.ByteStream(b""))
+
+
+async def outcome(request: Awaitable[httpx.Response]) -> int | DestinationError:
+    try:
+        return (await request).status_code
+    except DestinationError as error:
+        return error
+
+
+def call(
+    vendor: Vendor, *, method: str = "POST", deadline: float = 25.0, **options: Any
+) -> int | DestinationError:
+    """One request of three attempts whose back-off is the longest it may be."""
+
+    async def scenario() -> int | DestinationError:
+        DEADLINE.set(deadline)
+        async with httpx.AsyncClient(transport=vendor) as http:
+            client = VendorClient(
+                http,
+                limiter=Limiter(None),
+                classify=lambda _: None,
+                timeout=10,
+                attempts=3,
+                random=lambda: 1.0,
+            )
+            return await outcome(client.request(method, "https://v.example/", **options))
+
+    return run_virtually(scenario())
+
+
+REFUSED = httpx.ConnectError("refused")
+LOST = httpx.ReadError("reset")
+
+
+@pytest.mark.parametrize("failure", [REFUSED, 408, 425, 429, 503])
+def test_what_was_not_taken_is_tried_again(failure: Any) -> None:
+    """No connection, 408, 425, 429 and 503 are tried again, also for a POST."""
+    vendor = Vendor(script(failure, failure, 200))
+
+    assert call(vendor) == 200
+    assert vendor.times == [0, BASE, BASE * 3]
+
+
+@pytest.mark.parametrize("failure", [LOST, 500, 502, 504])
+def test_what_may_have_been_taken_is_sent_once(failure: Any) -> None:
+    """A POST without an answer, or with 500, 502 or 504, is not sent again."""
+    vendor = Vendor(script(failure, 200))
+
+    error = call(vendor)
+
+    assert isinstance(error, NoAnswer)
+    assert "may have been delivered" in error.reason
+    assert len(vendor.times) == 1
+
+
+@pytest.mark.parametrize("options", [{"method": "PUT"}, {"repeatable": True}])
+@pytest.mark.parametrize("failure", [LOST, 500])
+def test_what_is_repeatable_is_tried_again(failure: Any, options: Any) -> None:
+    """A PUT, or a POST that is said to be repeatable, is tried again after no answer."""
+    assert call(Vendor(script(failure, 200)), **options) == 200
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 409, 410, 413, 422, 501, 505])
+def test_a_refusal_is_final(status: int) -> None:
+    """What the vendor refused is not sent again, whatever the method."""
+    vendor = Vendor(script(status, 200))
+
+    assert isinstance(call(vendor, method="PUT"), DestinationError)
+    assert len(vendor.times) == 1
+
+
+def test_three_attempts_are_all() -> None:
+    """After three attempts the last error stands."""
+    vendor = Vendor(script(503))
+
+    error = call(vendor)
+
+    assert isinstance(error, RateLimited)
+    assert len(vendor.times) == 3
+
+
+def test_an_open_outcome_stays_open() -> None:
+    """When an attempt may have been taken, a later one that was not does not say "not sent"."""
+    error = call(Vendor(script(LOST, REFUSED)), method="PUT")
+
+    assert isinstance(error, NoAnswer)
+    assert error.code is Code.OUTCOME_UNKNOWN
+
+
+def test_the_vendors_wait_is_kept() -> None:
+    """``Retry-After`` in seconds is waited for, and at most a tenth more."""
+    vendor = Vendor(script((429, {"Retry-After": "2"}), 200))
+
+    assert call(vendor) == 200
+    assert 2.0 <= vendor.times[1] <= 2.2
+
+
+def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
+    """A wait that does not fit into the call ends it at once, as rate limited."""
+    vendor = Vendor(script((429, {"Retry-After": "3600"}), 200))
+
+    error = call(vendor)
+
+    assert isinstance(error, RateLimited)
+    assert len(vendor.times) == 1
+
+
+def test_a_429_holds_the_whole_destination_back() -> None:
+    """After a 429 no other request goes out before the vendor's wait is over."""
+    vendor = Vendor(script((429, {"Retry-After": "5"}), 200))
+
+    async def scenario() -> Any:
+        DEADLINE.set(25)
+        async with httpx.AsyncClient(transport=vendor) as http:
+            client = VendorClient(
+                http, limiter=Limiter(None), classify=lambda _: None, timeout=10, attempts=1
+            )
+            first = await outcome(client.request("POST", "https://v.example/1"))
+            second = await outcome(client.request("POST", "https://v.example/2"))
+            DEADLINE.set(asyncio.get_running_loop().time() + 3)
+            client._limiter.pause(60)
+            third = await outcome(client.request("POST", "https://v.example/3"))
+            return first, second, third
+
+    first, second, third = run_virtually(scenario())
+
+    assert isinstance(first, RateLimited)
+    assert second == 200
+    assert isinstance(third, RateLimited)
+    assert vendor.times == [0, 5]
+
+
+def test_retries_keep_to_the_budget() -> None:
+    """Of a hundred requests to a vendor that takes none, at most a fifth is retried."""
+    vendor = Vendor(script(503))
+
+    async def scenario() -> None:
+        DEADLINE.set(25)
+        async with httpx.AsyncClient(transport=vendor) as http:
+            client = VendorClient(
+                http, limiter=Limiter(None), classify=lambda _: None, timeout=10, attempts=3
+            )
+            requests = (client.request("POST", "https://v.example/") for _ in range(100))
+            await asyncio.gather(*map(outcome, requests))
+
+    run_virtually(scenario())
+
+    assert len(vendor.times) <= 120
+
+
+def test_the_budget_counts_a_window() -> None:
+    """Three retries are always allowed in ten seconds, a fifth of the first attempts otherwise."""
+    budget = Budget()
+
+    assert [budget.take(0) for _ in range(4)] == [True, True, True, False]
+    assert not budget.take(9.9)
+    assert budget.take(10)
+    for _ in range(50):
+        budget.first(20.5)
+    assert [budget.take(20.5) for _ in range(11)] == [True] * 10 + [False]
+
+
+@pytest.mark.parametrize(
+    ("error", "repeatable", "again"),
+    [
+        (UnavailableError("x"), False, True),
+        (RateLimited("x"), False, True),
+        (NoAnswer("x"), False, False),
+        (NoAnswer("x"), True, True),
+        (CircuitOpen("x"), True, False),
+        (UnavailableError("x", code=Code.DEADLINE_NOT_SENT), True, False),
+        (RefusedError("x"), True, False),
+    ],
+)
+def test_only_what_may_be_is_repeated(error: Any, *, repeatable: bool, again: bool) -> None:
+    """The error's class decides, and for an open outcome whether repeating is harmless."""
+    assert may_repeat(error, repeatable=repeatable) is again
+
+
+@given(st.integers(1, 50), st.floats(0, 1, exclude_max=True))
+def test_back_off_is_bounded(attempt: int, chance: float) -> None:
+    """No back-off is negative or longer than four seconds."""
+    assert 0 <= delay(attempt, UnavailableError("x"), lambda: chance) <= CAP
+
+
+def test_back_off_is_spread_evenly() -> None:
+    """The back-off is chance times its limit: callers do not come in step."""
+    error = UnavailableError("x")
+
+    assert [delay(1, error, lambda c=c: c / 4) for c in range(4)] == [0, 0.0625, 0.125, 0.1875]
+
+
+IN_TEN = NOW + timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2", 2.0),
+        (" 7 ", 7.0),
+        ("1.5", 1.5),
+        ("0", 0.0),
+        ("86400", 86400.0),
+        (format_datetime(IN_TEN, usegmt=True), 10.0),
+        ("Saturday, 21-Nov-26 12:00:10 GMT", 10.0),
+        ("Sat Nov 21 12:00:10 2026", 10.0),
+        ("-1", None),
+        ("86401", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e999", None),
+        ("１", None),
+        ("", None),
+        ("soon", None),
+        ("Sat, 21 Nov 2026 11:59:00 GMT", None),
+        ("Sat, 99 Nov 2026 11:59:00 GMT", None),
+    ],
+)
+def test_a_wait_is_read_or_ignored(text: str, seconds: float | None) -> None:
+    """Seconds and all three forms of an HTTP date are read; what cannot be believed is ignored."""
+    assert retry_after({"Retry-After": text}, NOW) == seconds
+
+
+def test_a_date_is_read_against_the_vendors_clock() -> None:
+    """With a ``Date`` of its own, a vendor whose clock is a day off is understood."""
+    skewed = NOW + timedelta(days=1)
+    headers = {
+        "Date": format_datetime(skewed, usegmt=True),
+        "Retry-After": format_datetime(skewed + timedelta(seconds=4), usegmt=True),
+    }
+
+    assert retry_after(headers, NOW) == 4.0
