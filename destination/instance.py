@@ -99,7 +99,7 @@ class Instance:
         connection = self.plugin.connection()
         limits = self._tuning.applied(self.plugin.limits_for(None, None))
         http = httpx.AsyncClient(
-            transport=AiohttpTransport(),
+            transport=AiohttpTransport(public_only=not self._tuning.allow_private_networks),
             base_url=self._tuning.base_url or connection.base_url,
             auth=connection.auth,
             headers={

@@ -145,8 +145,13 @@ def explained(error: ValidationError, model: type[BaseModel]) -> list[str]:
     for detail in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in detail["loc"])
         if detail["type"] == "extra_forbidden":
+            # The names are known at the top only; below stands one of several shapes.
+            top = list(model.model_fields) if len(detail["loc"]) <= 2 else []
             name = str(detail["loc"][-1])
-            lines.append(f"{where}: {unknown('Setting', name, list(model.model_fields))}")
+            hint = (
+                unknown("Setting", name, top) if top else f'Setting "{name}" does not exist here.'
+            )
+            lines.append(f"{where}: {hint}")
             continue
         message = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "union_tag_invalid":  # whose message quotes what was given

@@ -29,7 +29,7 @@ class Tuning(BaseModel):
     attempts: PositiveInt | None = None
     """Attempts in all, for a request that may be repeated."""
     allow_private_networks: bool = False
-    """Permits plain http."""
+    """Permits plain http, and addresses that are not public."""
     active: bool = True
     """False refuses rows without forgetting the settings."""
 

@@ -25,7 +25,7 @@ from destination.errors import (
 from destination.inflate import InflatedTooLarge, InflateError, Inflater
 from destination.vendor.limiter import Limiter
 from destination.vendor.retry import IDEMPOTENT, Budget, delay, may_repeat, retry_after
-from destination.vendor.transport import TLSError
+from destination.vendor.transport import BlockedError, TLSError
 
 MAX_ANSWER = 256 * 1024
 """The most bytes of an answer that are read, after inflating."""
@@ -195,6 +195,11 @@ class VendorClient:
             raise TargetError(
                 "not sent: the vendor's TLS certificate or handshake was refused",
                 code=Code.TLS_ERROR,
+            ) from None
+        except BlockedError:
+            raise TargetError(
+                "not sent: the address is not public; allow_private_networks = true permits it",
+                code=Code.BLOCKED_URL,
             ) from None
         except NOT_SENT:
             raise UnavailableError("not sent: could not connect to the vendor") from None

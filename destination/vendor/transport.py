@@ -18,6 +18,8 @@ import aiohttp
 import httpx
 import yarl
 
+from destination.vendor.addresses import NotPublic, public_socket
+
 PIECE = 64 * 1024
 """Bytes of a body that are written at once."""
 
@@ -34,15 +36,17 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     Args:
         connections: The most connections at once.
+        public_only: Addresses that are not public are refused when they are about to be dialled.
     """
 
-    def __init__(self, *, connections: int = 100) -> None:
+    def __init__(self, *, connections: int = 100, public_only: bool = False) -> None:
         self._connections = connections
+        self._sockets = public_socket if public_only else None
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections),
+            connector=aiohttp.TCPConnector(limit=self._connections, socket_factory=self._sockets),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
@@ -131,8 +135,12 @@ def translated(error: Exception, request: httpx.Request) -> httpx.TransportError
     """
     text = type(error).__name__
     match error:
+        case aiohttp.ClientConnectorError(os_error=NotPublic()):
+            return BlockedError(text, request=request)
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
             return TLSError(text, request=request)
+        case aiohttp.InvalidURL():
+            return httpx.UnsupportedProtocol(text, request=request)
         case aiohttp.ConnectionTimeoutError():
             return httpx.ConnectTimeout(text, request=request)
         case aiohttp.ClientConnectorError():
@@ -143,6 +151,10 @@ def translated(error: Exception, request: httpx.Request) -> httpx.TransportError
             return httpx.ReadError(text, request=request)
         case _:
             return httpx.RemoteProtocolError(text, request=request)
+
+
+class BlockedError(httpx.ConnectError):
+    """The address is not public and none other was allowed; it was not dialled."""
 
 
 class TLSError(httpx.ConnectError):

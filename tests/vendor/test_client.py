@@ -31,7 +31,7 @@ from destination.testing.clock import run_virtually
 from destination.vendor.auth import HeaderAuth, bearer
 from destination.vendor.client import DEADLINE, LANE, LEAST, MAX_ANSWER, VendorClient, encode
 from destination.vendor.limiter import Limiter
-from destination.vendor.transport import AiohttpTransport, TLSError, no_cookies
+from destination.vendor.transport import AiohttpTransport, BlockedError, TLSError, no_cookies
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -460,6 +460,7 @@ NOT_SENT = {
     httpx.PoolTimeout: Code.CONNECT_FAILED,
     httpx.UnsupportedProtocol: Code.CONNECT_FAILED,
     TLSError: Code.TLS_ERROR,
+    BlockedError: Code.BLOCKED_URL,
 }
 
 
