@@ -39,7 +39,7 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a command in an empty folder; whatever still runs at the end is killed."""
+    """Start a command in an empty folder; whatever still runs at the end is stopped."""
     started: list[subprocess.Popen[str]] = []
 
     def run(*command: str, **environment: str) -> subprocess.Popen[str]:
@@ -58,8 +58,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield run
     for process in started:
         if process.poll() is None:
+            process.terminate()  # a Procfile runner then ends what it started, in its own sessions
+        try:
+            process.communicate(timeout=START)
+        except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+            raise
 
 
 def get(url: str, **headers: str) -> tuple[int, Any]:
