@@ -1,7 +1,7 @@
 """One configured destination: every question that a front end may ask of it."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -24,9 +24,9 @@ from destination.model import (
     Mode,
     Object,
     Operation,
-    Record,
     Rejection,
     Report,
+    Row,
 )
 from destination.plugin import Destination
 from destination.run import Run
@@ -40,8 +40,11 @@ from destination.vendor.transport import AiohttpTransport, no_cookies
 Form = tuple[dict[str, Any], dict[str, Any]]
 """A JSON Schema and a uiSchema."""
 
-FIELDS_KEPT = 60.0
-"""Seconds that the vendor's fields are remembered between the calls of a run."""
+DESCRIBED_FOR = 60.0
+"""Seconds that the vendor's objects, fields and choices are remembered while rows are sent."""
+
+MANY_DESCRIBED = 100
+"""Objects and modes remembered at most; their names come from callers."""
 
 RESERVE = 3.0
 """Seconds of the deadline that ``behavior`` does not plan to use."""
@@ -57,12 +60,12 @@ class Behavior:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A row as it arrived: its position and id, and its columns or why they cannot be read."""
-
-    position: int
-    id: str | int | float
-    columns: Mapping[str, Any] | RowError
+class _Described:
+    object: Object
+    mode: Mode
+    fields: Sequence[Field]
+    form: Form | None
+    expires: float
 
 
 class Instance:
@@ -93,7 +96,7 @@ class Instance:
         self._deadline = deadline
         self._max_rows = max_rows
         self._stack = AsyncExitStack()
-        self._known_fields: dict[tuple[str | None, str | None], tuple[float, Sequence[Field]]] = {}
+        self._known: dict[tuple[str | None, str | None], _Described] = {}
 
     async def __aenter__(self) -> Self:
         connection = self.plugin.connection()
@@ -157,10 +160,7 @@ class Instance:
             return ()
         if mode is not None:
             choose_mode(chosen, mode)
-        fields = await self.plugin.fields(chosen, mode)
-        expires = asyncio.get_running_loop().time() + FIELDS_KEPT
-        self._known_fields[chosen.id, mode] = (expires, fields)
-        return fields
+        return await self.plugin.fields(chosen, mode)
 
     async def form(self, object: str | None, mode: str | None) -> Form | None:
         """The options form, None when there is nothing to ask."""
@@ -247,7 +247,7 @@ class Instance:
             )
         except DestinationError as error:
             return _all_rejected(rows, error)
-        records, rejections = _mapped(plan, rows)
+        records, rejections = plan.records(rows)
         limits = self._tuning.applied(self.plugin.limits_for(batch.mode, batch.options))
         run = Run(self.plugin, batch, limits, self._permits, deadline)
         rejections += await run.deliver(records)
@@ -256,40 +256,36 @@ class Instance:
     async def _plan(self, sync: Sync, operation: Operation) -> tuple[Plan, Batch[Any]]:
         if not self.active:
             raise ConfigError("this destination is switched off (active = false)")
-        object = choose_object(await self.plugin.discover(), sync.object)
-        mode = choose_mode(object, sync.mode)
+        described = await self._described(sync.object, sync.mode)
+        mode, form = described.mode, described.form
         verb = mode.verb(operation)
         if verb is None:
             raise RowError(
                 f'mode "{mode.id}" does not send rows to {operation}', code=Code.NOT_SUPPORTED
             )
-        form = form_schema(self.plugin.options_model, await self.plugin.form(object, mode.id))
         values = option_values(form[0], sync.configuration) if form else {}
         if form and (problems := list(option_problems(form[0], values))):
             raise ConfigError(" ".join(problems))
         options = parse_options(self.plugin.options_model, values)
-        plan = Plan(sync.mapping, await self._fields(object, mode), operation)
-        return plan, Batch(object.id, mode.id, operation, verb, options, ())
+        plan = Plan(sync.mapping, described.fields, operation)
+        return plan, Batch(described.object.id, mode.id, operation, verb, options, ())
 
-    async def _fields(self, object: Object, mode: Mode) -> Sequence[Field]:
-        expires, fields = self._known_fields.get((object.id, mode.id), (0.0, ()))
-        if asyncio.get_running_loop().time() < expires:
-            return fields
-        return await self.fields(object.id, mode.id)
+    async def _described(self, object_id: str | None, mode_id: str | None) -> _Described:
+        """What the vendor says of an object and mode, remembered between the calls of a run."""
+        now = asyncio.get_running_loop().time()
+        known = self._known.get((object_id, mode_id))
+        if known is not None and now < known.expires:
+            return known
+        object = choose_object(await self.plugin.discover(), object_id)
+        mode = choose_mode(object, mode_id)
+        form = form_schema(self.plugin.options_model, await self.plugin.form(object, mode.id))
+        fields = await self.plugin.fields(object, mode.id)
+        if len(self._known) >= MANY_DESCRIBED:
+            self._known.clear()
+        described = _Described(object, mode, fields, form, now + DESCRIBED_FOR)
+        self._known[object_id, mode_id] = described
+        return described
 
 
 def _all_rejected(rows: Sequence[Row], error: DestinationError) -> Report:
     return Report(len(rows), tuple(Rejection(row.position, error) for row in rows))
-
-
-def _mapped(plan: Plan, rows: Iterable[Row]) -> tuple[list[Record], list[Rejection]]:
-    records, rejections = [], []
-    for row in rows:
-        if isinstance(row.columns, RowError):
-            rejections.append(Rejection(row.position, row.columns))
-            continue
-        try:
-            records.append(plan.record(row.position, row.id, row.columns))
-        except RowError as error:
-            rejections.append(Rejection(row.position, error))
-    return records, rejections

@@ -6,7 +6,7 @@ from typing import Any
 
 from destination.coercion import coerce
 from destination.errors import Code, RowError
-from destination.model import Field, FieldType, Operation, Record
+from destination.model import Field, FieldType, Operation, Record, Rejection, Row
 from destination.template import Template
 
 MISSING: Any = object()
@@ -164,6 +164,18 @@ class Plan:
             for field in needed
             if field.id not in steps and (field.identifier or not removal)
         ]
+
+    def records(self, rows: Iterable[Row]) -> tuple[list[Record], list[Rejection]]:
+        """The records of the rows that can be mapped, and the rejections of those that cannot."""
+        records, rejections = [], []
+        for row in rows:
+            try:
+                if isinstance(row.columns, RowError):
+                    raise row.columns
+                records.append(self.record(row.position, row.id, row.columns))
+            except RowError as error:
+                rejections.append(Rejection(row.position, error))
+        return records, rejections
 
     def record(self, position: int, id: str | float, row: Mapping[str, Any]) -> Record:
         """

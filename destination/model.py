@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from destination.errors import DestinationError
+from destination.errors import DestinationError, RowError
 
 OptionsT = TypeVar("OptionsT")
 
@@ -137,6 +137,15 @@ class Limits:
     latency: float = 1.0
     attempts: int = 3
     halve: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row as it arrived: its position and id, and its columns or why they cannot be read."""
+
+    position: int
+    id: str | int | float
+    columns: Mapping[str, Any] | RowError
 
 
 @dataclass(frozen=True, slots=True)

@@ -823,3 +823,21 @@ async def test_the_members_of_a_batch_share_the_row_limit(serve):
 
     assert answers[0]["result"] == {"rejectedRows": []}
     assert answers[1]["error"]["message"] == "Invalid params: 2 rows; this call may bring 1 more"
+
+
+async def test_a_run_asks_the_vendor_for_its_description_once(served):
+    """The calls of one run share what the vendor said of its fields; the form asks anew."""
+    plugin, asked = served.plugin(), []
+    original = plugin.fields
+
+    async def fields(object, mode):
+        asked.append(mode)
+        return await original(object, mode)
+
+    plugin.fields = fields
+    for n in range(3):
+        await served.result("add", sync(person(n), object="user"))
+
+    assert len(asked) == 1
+    await served.result("list_fields", {"object": "user"})
+    assert len(asked) == 2

@@ -6,8 +6,7 @@ from typing import Any
 import msgspec
 
 from destination.errors import Code, RowError
-from destination.instance import Row
-from destination.model import Rejection
+from destination.model import Rejection, Row
 from destination.protocols.hightouch.configuration import JSON, MAX_DEPTH, depth
 from destination.protocols.rpc import InvalidParams
 
