@@ -127,6 +127,7 @@ class Limits:
         latency: Seconds one ``deliver`` call is expected to take. ``behavior`` asks for no
             more rows than can be delivered in time at this pace.
         attempts: How often a request is tried in all, where it may be repeated.
+        largest_batch: What an operator may raise ``batch_size`` to; by default no further.
         halve: A refused batch is cut in two to find the culprit. False for a vendor that
             may have applied part of a batch it refuses.
     """
@@ -137,6 +138,12 @@ class Limits:
     latency: float = 1.0
     attempts: int = 3
     halve: bool = True
+    largest_batch: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing could be delivered with."""
+        if min(self.batch_size, self.concurrency, self.attempts, self.latency) <= 0:
+            raise ValueError("limits are greater than zero")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,16 @@ ANSWER = 0.5
 """Seconds kept back from the deadline to write the answer in."""
 
 
+_RUNNING: set[asyncio.Future[Any]] = set()
+"""Deliveries that go on, also those that do not heed being cut off: asyncio may drop the others."""
+
+
+def _ended(task: asyncio.Future[Any]) -> None:
+    _RUNNING.discard(task)
+    if not task.cancelled():
+        task.exception()  # of one that was cut off nobody asks; it is not to be complained of
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     lane: str
@@ -69,6 +79,7 @@ class Run:
         self._rejections: dict[int, Rejection] = {}
         self._fatal: FatalError | None = None
         self._stopped_lanes: dict[str, TargetError] = {}
+        self._acknowledged: set[int] = set()
 
     async def deliver(self, records: Sequence[Record]) -> tuple[Rejection, ...]:
         """
@@ -82,6 +93,9 @@ class Run:
             queue = deque(self._cut(wave))
             workers = min(self._limits.concurrency, len(queue))
             await asyncio.gather(*(self._work(queue) for _ in range(workers)))
+        # Silence is no acknowledgement: a record nobody spoke of was lost on the way.
+        lost = [record for record in records if record.position not in self._acknowledged]
+        self._reject(lost, NoAnswer("internal error: no outcome", code=Code.INTERNAL))
         if self._fatal and all(self._untouched(record) for record in records):
             raise self._fatal
         return tuple(self._rejections[position] for position in sorted(self._rejections))
@@ -136,9 +150,7 @@ class Run:
         LANE.set(work.lane)
         records = work.batch.records
         try:
-            async with asyncio.timeout_at(self._end) as timer:
-                rejections = await self._delivered(work.batch)
-            self._note(records, rejections)
+            self._note(records, await self._delivered(work.batch))
         except RefusedError as error:
             if len(records) > 1 and self._limits.halve:
                 return True
@@ -151,36 +163,44 @@ class Run:
             self._reject(records, error)
         except DestinationError as error:
             self._reject(records, error)
-        except TimeoutError as error:
-            self._reject(records, _cut_off() if timer.expired() else _bug(error))
         except Exception as error:  # noqa: BLE001 - a bug in a destination must not cost its neighbours
             self._reject(records, _bug(error))
         return False
 
     async def _delivered(self, batch: Batch[Any]) -> list[Rejection]:
+        """What the destination says of a batch; at the deadline it is cut off, not waited for."""
+        task = asyncio.ensure_future(self._plugin.deliver(batch))
+        _RUNNING.add(task)
+        task.add_done_callback(_ended)
         try:
-            return list(await self._plugin.deliver(batch))
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            raise _bug(error) from None  # the destination cancelled itself
+            await asyncio.wait({task}, timeout=self._end - asyncio.get_running_loop().time())
+        finally:
+            task.cancel()
+        if not task.done():
+            raise NoAnswer("no answer before the deadline; may have been delivered")
+        if task.cancelled():
+            raise _bug(asyncio.CancelledError())  # the destination cancelled itself
+        return list(task.result())
 
     def _stop(self, lane: str) -> DestinationError | None:
         """Why nothing more may be sent on this lane, if so."""
         if self._fatal is not None:
-            return type(self._fatal)(f"not sent: {self._fatal.message}", code=self._fatal.code)
+            return type(self._fatal)(_unsent(self._fatal), code=self._fatal.code)
         if error := self._stopped_lanes.get(lane):
-            return TargetError(f"not sent: {error.message}", code=error.code)
+            return TargetError(_unsent(error), code=error.code)
         if self._end - asyncio.get_running_loop().time() < LEAST:
             return _not_sent()
         return None
 
-    def _note(self, records: Sequence[Record], rejections: Iterable[Rejection]) -> None:
+    def _note(self, records: Sequence[Record], rejections: Sequence[Rejection]) -> None:
         positions = {record.position for record in records}
         for rejection in rejections:
-            if rejection.position not in positions:
+            if not isinstance(rejection, Rejection) or rejection.position not in positions:
                 raise ValueError("a rejection names a record that is not in the batch")
+            if not isinstance(rejection.error, DestinationError):
+                raise TypeError("a rejection's error is a DestinationError")
+        self._acknowledged |= positions
+        for rejection in rejections:
             self._rejections.setdefault(rejection.position, rejection)
 
     def _reject(self, records: Iterable[Record], error: DestinationError) -> None:
@@ -205,8 +225,8 @@ def _bug(error: BaseException) -> NoAnswer:
     return NoAnswer(f"{caught(error)}; may have been delivered", code=Code.INTERNAL)
 
 
-def _cut_off() -> NoAnswer:
-    return NoAnswer("no answer before the deadline; may have been delivered")
+def _unsent(error: DestinationError) -> str:
+    return f"not sent: {error.message.removeprefix('not sent: ')}"
 
 
 def _not_sent() -> UnavailableError:

@@ -1,5 +1,6 @@
 """The operator's settings: one file, with the environment above it."""
 
+import json
 import os
 import re
 import tomllib
@@ -19,7 +20,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from destination.errors import ConfigError
 from destination.sync import unknown
@@ -62,14 +68,12 @@ class Server(BaseModel):
 class Settings(BaseSettings):
     """Everything the operator configures; ``load`` reads it."""
 
-    model_config = SettingsConfigDict(
-        env_nested_delimiter="__", extra="ignore", frozen=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     server: Server = Server()
     destinations: dict[Name, dict[str, Any]] = Field(default_factory=dict, repr=False)
     host: str | None = None
-    port: int | None = None
+    port: Annotated[int, Field(ge=0, le=65535)] | None = None
     destination_token: SecretStr | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
@@ -134,9 +138,11 @@ def load(path: Path | None = None) -> Settings:
         ConfigError: What is wrong, under its name, never with its value.
     """
     try:
-        return Settings(**_file(path))
+        return Settings(**_merged(_file(path), _nested(os.environ)))
     except ValidationError as error:
         raise ConfigError("\n".join(explained(error, Server))) from None
+    except SettingsError as error:  # DESTINATIONS or SERVER, where they are set whole
+        raise ConfigError(f"{error}: it must be JSON") from None
 
 
 def explained(error: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -176,6 +182,41 @@ def _file(path: Path | None) -> dict[str, Any]:
         raise ConfigError(f"{chosen}: {unknown('Setting', key, ['server', 'destinations'])}")
     expanded: dict[str, Any] = expand(document, os.environ)
     return expanded
+
+
+def _nested(environment: Mapping[str, str]) -> dict[str, Any]:
+    """``DESTINATIONS__CRM__URL`` and the like; a value that starts as JSON does may be JSON."""
+    nested: dict[str, Any] = {}
+    for name in sorted(environment):
+        top, *path = name.lower().split("__")
+        if top not in {"destinations", "server"} or not path:
+            continue
+        level = nested.setdefault(top, {})
+        for part in path[:-1]:
+            level = level.setdefault(part, {})
+            if not isinstance(level, dict):
+                raise ConfigError(f"{name}: is set below another variable that has a value")
+        level[path[-1]] = _leaf(name, environment[name])
+    return nested
+
+
+def _leaf(name: str, text: str) -> Any:
+    if text[:1] not in {"{", "["}:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise ConfigError(f"{name}: starts like JSON and is not") from None
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(under, Mapping):
+            value = _merged(under, value)
+        merged[key] = value
+    return merged
 
 
 def expand(value: Any, environment: Mapping[str, str], where: str = "") -> Any:

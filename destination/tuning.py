@@ -38,9 +38,10 @@ class Tuning(BaseModel):
         rate = per_second(self.rate, burst=self.burst) if self.rate else limits.rate
         if rate is not None and self.burst:
             rate = Rate(rate.per_second, self.burst)
+        most = limits.largest_batch or limits.batch_size
         return replace(
             limits,
             rate=rate,
-            batch_size=self.batch_size or limits.batch_size,
+            batch_size=min(self.batch_size or limits.batch_size, most),
             concurrency=self.concurrency or limits.concurrency,
         )

@@ -143,7 +143,7 @@ ANY_ID = destination.Field(
     "id", "ID", identifier=True, description="What the receiver matches rows by."
 )
 
-ARRAY_SIZE = 100
+ARRAY_SIZE, LARGEST_ARRAY = 100, 10_000
 
 
 class Webhook(Destination[Settings, NoOptions]):
@@ -169,16 +169,21 @@ class Webhook(Destination[Settings, NoOptions]):
 
     def limits_for(self, mode: str | None, options: NoOptions | None) -> Limits:
         """One record a request, or an array of them."""
-        return Limits(batch_size=ARRAY_SIZE if self.settings.batching == "array" else 1)
+        if self.settings.batching == "array":
+            return Limits(batch_size=ARRAY_SIZE, largest_batch=LARGEST_ARRAY)
+        return Limits()
 
     async def deliver(self, batch: Batch[NoOptions]) -> tuple[Rejection, ...]:
         """One request; a good answer acknowledges every record in it."""
         bodies = [_body(batch, record) for record in batch.records]
+        if self.settings.batching == "none":
+            [body] = bodies
         await self.http.request(
             self.settings.method,
             str(self.settings.url),
-            json=bodies if self.settings.batching == "array" else bodies[0],
+            json=bodies if self.settings.batching == "array" else body,
             repeatable=self.settings.idempotent or None,
+            verdict="status",
         )
         return ()
 

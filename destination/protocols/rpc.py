@@ -19,6 +19,7 @@ from jsonrpcserver import JsonRpcError, Result, Success, async_dispatch_to_seria
 
 from destination.bugs import caught
 from destination.errors import AuthError, ConfigError, DestinationError, FatalError
+from destination.vendor.client import DEADLINE
 
 log = structlog.get_logger()
 
@@ -235,6 +236,7 @@ class _Callables(dict[str, Any]):
 def _callable(method: Method) -> Callable[[Call, msgspec.Raw], Awaitable[Result]]:
     async def invoke(call: Call, params: msgspec.Raw) -> Result:
         try:
+            DEADLINE.set(call.deadline)
             seconds = min(method.seconds, call.deadline - asyncio.get_running_loop().time())
             arguments = decode_params(method.params, params)
             async with asyncio.timeout(seconds if method.seconds < math.inf else None):

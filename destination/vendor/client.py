@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import msgspec
@@ -49,6 +49,11 @@ NOT_SENT = (
     httpx.UnsupportedProtocol,
 )
 """The transport's errors after which no byte of the request has left."""
+
+BODY_FAILED = (httpx.TransportError, InflateError, InflatedTooLarge)
+
+Verdict = Literal["body", "status"]
+"""Where a vendor says whether it took a request: in the answer's body, or in its status alone."""
 
 LONGEST_PAUSE = 3600.0
 """Seconds for which a vendor's answer can hold a destination back at most."""
@@ -117,6 +122,7 @@ class VendorClient:
         *,
         json: Any = None,
         repeatable: bool | None = None,
+        verdict: Verdict = "body",
         **options: Any,
     ) -> httpx.Response:
         """
@@ -128,6 +134,8 @@ class VendorClient:
         Args:
             json: A body to encode; decimals and integers keep all their digits.
             repeatable: Whether sending twice is harmless; by default for GET, PUT and DELETE.
+            verdict: ``status`` when a 2xx is an acknowledgement whatever becomes of the body;
+                otherwise a body that cannot be read leaves the outcome open.
             options: As for ``httpx.AsyncClient.build_request``.
 
         Raises:
@@ -146,7 +154,7 @@ class VendorClient:
         while True:
             attempt += 1
             try:
-                return await self._attempt(method, url, options)
+                return await self._attempt(method, url, options, verdict)
             except UnavailableError as error:
                 unknown = error if isinstance(error, NoAnswer) else unknown
                 wait = self._back_off(error, attempt, repeatable=again)
@@ -166,7 +174,9 @@ class VendorClient:
         log.info("vendor.retry_scheduled", attempt=attempt, code=code, wait=round(wait, 3))
         return wait
 
-    async def _attempt(self, method: str, url: str, options: dict[str, Any]) -> httpx.Response:
+    async def _attempt(
+        self, method: str, url: str, options: dict[str, Any], verdict: Verdict
+    ) -> httpx.Response:
         end = DEADLINE.get() - LEAST
         if _now() > end or not await self._limiter.acquire(end, LANE.get()):
             if self._limiter.paused_until > end:
@@ -175,7 +185,7 @@ class VendorClient:
         seconds = min(self._timeout, DEADLINE.get() - _now())
         timeout = httpx.Timeout(seconds, connect=CONNECTING * seconds)
         response = await self._exchange(
-            self._http.build_request(method, url, timeout=timeout, **options)
+            self._http.build_request(method, url, timeout=timeout, **options), verdict
         )
         error = self._classify(response) or refusal(response)
         if error is None:
@@ -184,11 +194,15 @@ class VendorClient:
             self._limiter.pause(min(error.retry_after, LONGEST_PAUSE))
         raise error
 
-    async def _exchange(self, request: httpx.Request) -> httpx.Response:
+    async def _exchange(self, request: httpx.Request, verdict: Verdict) -> httpx.Response:
         try:
             response = await self._http.send(request, stream=True)
             try:
                 content = await _body(response)
+            except BODY_FAILED:
+                if response.is_success and verdict == "body":
+                    raise
+                content = b""  # the status has said it all
             finally:
                 await response.aclose()
         except TLSError:
@@ -203,7 +217,7 @@ class VendorClient:
             ) from None
         except NOT_SENT:
             raise UnavailableError("not sent: could not connect to the vendor") from None
-        except (httpx.TransportError, InflateError, InflatedTooLarge) as error:
+        except BODY_FAILED as error:
             raise NoAnswer(f"no usable answer ({_why(error)}); may have been delivered") from None
         headers = [
             pair
@@ -220,9 +234,11 @@ async def _body(response: httpx.Response) -> bytes:
     if not Inflater.supports(encoding):
         raise InflateError("unknown encoding")
     inflater = Inflater(encoding, MAX_ANSWER)
+    empty = True
     async for piece in response.aiter_raw():
         inflater.feed(piece)
-    return inflater.finish()
+        empty = False
+    return b"" if empty else inflater.finish()
 
 
 def _why(error: Exception) -> str:
@@ -253,8 +269,10 @@ def refusal(response: httpx.Response) -> DestinationError | None:
     """
     status = response.status_code
     answered = f"the vendor answered {status}"
-    if status < 300:
+    if 200 <= status < 300:
         return None
+    if status < 200:
+        return NoAnswer(f"{answered}, which is no answer; may have been delivered")
     if status < 400:
         return TargetError(
             f"{answered}, a redirect, which is not followed", code=Code.REDIRECT_REFUSED

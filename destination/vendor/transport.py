@@ -52,6 +52,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             trust_env=False,
             skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
         )
+        # aiohttp would send PUT and DELETE again on its own when a reused connection drops: unseen
+        # by the limiter, and with an error that may say "not sent". There is no public switch.
+        self._session._retry_connection = False
         return self
 
     async def __aexit__(
