@@ -649,3 +649,37 @@ def test_reasons_of_a_run_are_reasons():
     for error in rejected.values():
         assert error.reason == reason(error.code, error.message)
         assert "\n" not in error.reason
+
+
+def test_a_destination_that_will_not_be_cut_off_is_not_waited_for() -> None:
+    """A delivery that swallows its cancellation is reported at the deadline all the same."""
+
+    class Stubborn(ht.Destination[ht.NoOptions, ht.NoOptions]):
+        kind = "stubborn"
+
+        async def deliver(self, batch: ht.Batch[ht.NoOptions]) -> list[ht.Rejection]:
+            for _ in range(3):
+                try:
+                    await asyncio.sleep(100)
+                except asyncio.CancelledError:
+                    continue
+            return []
+
+    async def scenario() -> tuple[float, tuple[ht.Rejection, ...]]:
+        plugin = Stubborn(ht.NoOptions())
+        batch = ht.Batch(None, "m", ht.Operation.ADD, "v", ht.NoOptions(), ())
+        run = Run(plugin, batch, ht.Limits(), asyncio.Semaphore(1), 25)
+        rejections = await run.deliver([ht.Record(0, "a", {}, {})])
+        return asyncio.get_running_loop().time(), rejections
+
+    ended, rejections = run_virtually(scenario())
+
+    assert ended < 25
+    assert [each.error.code for each in rejections] == [ht.Code.OUTCOME_UNKNOWN]
+
+
+@pytest.mark.parametrize("name", ["batch_size", "concurrency", "attempts", "latency"])
+def test_limits_with_which_nothing_could_be_delivered_are_refused(name: str) -> None:
+    """A limit of zero is a mistake, not a way to deliver nothing and report success."""
+    with pytest.raises(ValueError, match="greater than zero"):
+        ht.Limits(**{name: 0})

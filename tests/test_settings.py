@@ -362,3 +362,27 @@ def test_settings_are_frozen() -> None:
 
     with pytest.raises(ValueError, match="frozen"):
         settings.port = 1
+
+
+def test_the_environment_is_taken_as_it_is_written(monkeypatch, tmp_path):
+    """A leaf is text, also when it looks like a number; JSON is read where it starts as JSON."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DESTINATIONS__CRM__AUTH__TOKEN", "1234567890")
+    monkeypatch.setenv("DESTINATIONS__CRM__HEADERS", '{"X-A": "b"}')
+
+    crm = load().destinations["crm"]
+
+    assert crm == {"auth": {"token": "1234567890"}, "headers": {"X-A": "b"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("DESTINATIONS", "no JSON"), ("DESTINATIONS__CRM__HEADERS", "{"), ("PORT", "99999")],
+)
+def test_a_variable_that_cannot_be_read_is_named(monkeypatch, tmp_path, name, value):
+    """A variable that cannot be used is a configuration error, not a traceback."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigError, match=f"(?i){name}"):
+        load()

@@ -427,3 +427,10 @@ class TestSettings:
                 {"url": "x", "auth": {"scheme": "bearer", "token": ["hunter2"]}}
             )
         assert "hunter2" not in str(raised.value)
+
+
+async def test_a_batch_size_does_not_lose_rows(serve):
+    """Without array batching each row is a request, whatever ``batch_size`` says."""
+    async with stand_in(serve, batch_size=50) as (served, ask):
+        assert await reasons(served, "add", sync(*(person(n) for n in range(100)))) == {}
+        assert len((await ask("rows"))["rows"]) == 100

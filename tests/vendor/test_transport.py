@@ -302,7 +302,7 @@ class TestCancellation:
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await slow.wait()
-            writer.write(OK)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             await writer.drain()
 
         async with raw(answer) as server, client(connections=2) as http:
