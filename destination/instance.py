@@ -29,7 +29,7 @@ from destination.model import (
     Row,
 )
 from destination.plugin import Destination
-from destination.run import Run
+from destination.run import Run, mapped
 from destination.schema import form_schema, option_problems, option_values, parse_options
 from destination.sync import Sync, choose_mode, choose_object, mapping_problems
 from destination.tuning import Tuning
@@ -247,7 +247,7 @@ class Instance:
             )
         except DestinationError as error:
             return _all_rejected(rows, error)
-        records, rejections = plan.records(rows)
+        records, rejections = await mapped(plan, rows, deadline)
         limits = self._tuning.applied(self.plugin.limits_for(batch.mode, batch.options))
         run = Run(self.plugin, batch, limits, self._permits, deadline)
         rejections += await run.deliver(records)

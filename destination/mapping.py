@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from destination.coercion import coerce
 from destination.errors import Code, RowError
-from destination.model import Field, FieldType, Operation, Record, Rejection, Row
+from destination.model import Field, FieldType, Operation, Record
 from destination.template import Template
 
 MISSING: Any = object()
@@ -24,11 +25,21 @@ class Column:
         value = row.get(self.name, MISSING)
         if value is not MISSING:
             return value
-        alike = [name for name in row if name.lower() == self.name.lower()]
-        return row[alike[0]] if len(alike) == 1 else MISSING
+        alike = _folded(tuple(row)).get(self.name.lower())
+        return MISSING if alike is None else row[alike]
 
     def __str__(self) -> str:
         return f'column "{self.name}"'
+
+
+@lru_cache(maxsize=8)
+def _folded(names: tuple[str, ...]) -> dict[str, str | None]:
+    """The column for each name in lower case, None where several differ in case only."""
+    folded: dict[str, str | None] = {}
+    for name in names:
+        low = name.lower()
+        folded[low] = None if low in folded else name
+    return folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,18 +175,6 @@ class Plan:
             for field in needed
             if field.id not in steps and (field.identifier or not removal)
         ]
-
-    def records(self, rows: Iterable[Row]) -> tuple[list[Record], list[Rejection]]:
-        """The records of the rows that can be mapped, and the rejections of those that cannot."""
-        records, rejections = [], []
-        for row in rows:
-            try:
-                if isinstance(row.columns, RowError):
-                    raise row.columns
-                records.append(self.record(row.position, row.id, row.columns))
-            except RowError as error:
-                rejections.append(Rejection(row.position, error))
-        return records, rejections
 
     def record(self, position: int, id: str | float, row: Mapping[str, Any]) -> Record:
         """

@@ -18,12 +18,17 @@ from destination.errors import (
     FatalError,
     NoAnswer,
     RefusedError,
+    RowError,
     TargetError,
     UnavailableError,
 )
-from destination.model import Batch, Limits, Record, Rejection
+from destination.mapping import Plan
+from destination.model import Batch, Limits, Record, Rejection, Row
 from destination.plugin import Destination
 from destination.vendor.client import DEADLINE, LANE, LEAST
+
+TURN = 0.05
+"""Seconds for which a call may map rows before others have a turn."""
 
 ANSWER = 0.5
 """Seconds kept back from the deadline to write the answer in."""
@@ -136,7 +141,7 @@ class Run:
             async with asyncio.timeout_at(self._end):
                 await self._permits.acquire()
         except TimeoutError:
-            self._reject(work.batch.records, _not_sent())
+            self._reject(work.batch.records, _out_of_time())
             return False
         try:
             if stop := self._stop(work.lane):
@@ -189,7 +194,7 @@ class Run:
         if error := self._stopped_lanes.get(lane):
             return TargetError(_unsent(error), code=error.code)
         if self._end - asyncio.get_running_loop().time() < LEAST:
-            return _not_sent()
+            return _out_of_time()
         return None
 
     def _note(self, records: Sequence[Record], rejections: Sequence[Rejection]) -> None:
@@ -206,6 +211,27 @@ class Run:
     def _reject(self, records: Iterable[Record], error: DestinationError) -> None:
         for record in records:
             self._rejections.setdefault(record.position, record.reject(error))
+
+
+async def mapped(
+    plan: Plan, rows: Sequence[Row], deadline: float
+) -> tuple[list[Record], list[Rejection]]:
+    """The records of the rows that can be mapped in time; a long call leaves room for others."""
+    now = asyncio.get_running_loop().time
+    records, rejections, turn = list[Record](), list[Rejection](), now()
+    for row in rows:
+        try:
+            if now() > deadline - ANSWER:
+                raise _out_of_time()
+            if isinstance(row.columns, RowError):
+                raise row.columns
+            records.append(plan.record(row.position, row.id, row.columns))
+        except DestinationError as error:
+            rejections.append(Rejection(row.position, error))
+        if now() - turn > TURN:
+            await asyncio.sleep(0)
+            turn = now()
+    return records, rejections
 
 
 def waves(records: Sequence[Record]) -> Iterable[list[Record]]:
@@ -229,5 +255,6 @@ def _unsent(error: DestinationError) -> str:
     return f"not sent: {error.message.removeprefix('not sent: ')}"
 
 
-def _not_sent() -> UnavailableError:
+def _out_of_time() -> UnavailableError:
+    """The error for a record whose turn did not come."""
     return UnavailableError("not sent: the call's time was used up", code=Code.DEADLINE_NOT_SENT)

@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from destination.errors import ConfigError
 from destination.mapping import Column, FieldMapping, Rendered, Unresolved
 from destination.model import Field, Mode, Object
+
+MANY_PROBLEMS = 20
+"""Columns that are reported as missing at most: finding what was meant takes time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def mapping_problems(sync: Sync, object: Object, fields: Sequence[Field]) -> Ite
         for name in sorted(mapped - declared.keys()):
             yield unknown("Field", name, list(declared))
     if sync.columns is not None:
-        yield from _column_problems(sync, sync.columns)
+        yield from islice(_column_problems(sync, sync.columns), MANY_PROBLEMS)
 
 
 def _column_problems(sync: Sync, columns: frozenset[str]) -> Iterator[str]:
@@ -89,9 +93,11 @@ def _column_problems(sync: Sync, columns: frozenset[str]) -> Iterator[str]:
                 names = sorted(template.columns)
             case _:
                 names = ()
-        for name in names:
-            if name not in columns:
-                yield f'{unknown("Column", name, sorted(columns))} It is mapped to "{entry.to}".'
+        yield from (
+            f'{unknown("Column", name, sorted(columns))} It is mapped to "{entry.to}".'
+            for name in names
+            if name not in columns
+        )
 
 
 def unknown(what: str, name: str, known: Sequence[str]) -> str:

@@ -110,10 +110,16 @@ class ReceiverField(_Strict):
     choices: tuple[str, ...] = ()
 
 
+def _without_userinfo(url: HttpUrl) -> HttpUrl:
+    if url.username or url.password:
+        raise ValueError("credentials belong into auth, not into the address")
+    return url
+
+
 class Settings(_Strict):
     """Where the rows go; ``url`` and credentials belong to the operator."""
 
-    url: HttpUrl
+    url: Annotated[HttpUrl, AfterValidator(_without_userinfo), Field(repr=False)]
     """Where rows are sent."""
     method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"
     """The HTTP method of every request."""

@@ -11,8 +11,9 @@ from structlog.testing import capture_logs
 
 import destination as ht
 from destination.errors import CircuitOpen, Code, DestinationError, reason
-from destination.model import Batch, Record, Rejection
-from destination.run import ANSWER, Run, waves
+from destination.mapping import FieldMapping, Plan
+from destination.model import Batch, Record, Rejection, Row
+from destination.run import ANSWER, Run, mapped, waves
 from destination.testing.clock import run_virtually
 from destination.vendor.client import DEADLINE, LANE, LEAST
 
@@ -683,3 +684,17 @@ def test_limits_with_which_nothing_could_be_delivered_are_refused(name: str) -> 
     """A limit of zero is a mistake, not a way to deliver nothing and report success."""
     with pytest.raises(ValueError, match="greater than zero"):
         ht.Limits(**{name: 0})
+
+
+def test_rows_that_cannot_be_mapped_in_time_are_not_sent() -> None:
+    """Once the deadline is near, rows that are still to be mapped are rejected as not sent."""
+    rows = [Row(n, n, {"a": n}) for n in range(3)]
+    plan = Plan(FieldMapping(), (), ht.Operation.ADD)
+
+    async def scenario(deadline: float) -> tuple[list[ht.Record], list[ht.Rejection]]:
+        return await mapped(plan, rows, deadline)
+
+    assert len(run_virtually(scenario(25))[0]) == 3
+    records, rejections = run_virtually(scenario(0))
+    assert records == []
+    assert {each.error.code for each in rejections} == {Code.DEADLINE_NOT_SENT}

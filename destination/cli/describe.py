@@ -49,7 +49,7 @@ def list_command(config: str | None, *, as_json: bool) -> None:
 
 def _summary(kind: str) -> dict[str, str]:
     try:
-        summary = (registry.load(kind).__doc__ or "").strip().splitlines()[0]
+        summary = (registry.load(kind).__doc__ or "").strip().partition("\n")[0]
     except ConfigError as error:
         summary = error.message
     return {"kind": kind, "summary": summary}

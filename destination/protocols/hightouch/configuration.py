@@ -12,6 +12,9 @@ from destination.template import Template
 MAX_DEPTH = 64
 """How deep a row or a configuration may nest."""
 
+MAX_TARGET = 256
+"""Characters in the name of a field."""
+
 JSON = dict[str, Any]
 
 
@@ -45,6 +48,8 @@ def _entries(configuration: JSON) -> Iterator[Entry]:
         value = configuration.get(name) or []
         for entry in value if isinstance(value, list) else [value]:
             to = entry.get("to") if isinstance(entry, dict) else None
+            if isinstance(to, str) and (len(to) > MAX_TARGET or to.count(".") > MAX_DEPTH):
+                raise ConfigError(f'"{name}" names a field that is too long or too deep.')
             if not isinstance(to, str) or not to:
                 raise ConfigError(f'"{name}" must be a list of entries with "from" and "to".')
             yield Entry(to, _source(entry), identifier=name == "identifierMapping")
