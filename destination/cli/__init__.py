@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
+from destination import logs
 from destination.sync import unknown
 
 COMMANDS = {
@@ -54,6 +55,8 @@ def main() -> None:
     Exit codes: 0 fine, 1 a check failed or rows were rejected, 2 usage, 3 configuration,
     4 the server called cannot be reached.
     """
+    # Standard output is for data; serve configures its log anew from the settings.
+    logs.configure(level="warning", format="auto")
 
 
 def fail(what: str, why: str, then: str, code: int) -> NoReturn:
