@@ -58,6 +58,11 @@ def test_the_contracts_hold() -> None:
             "import destinations.webhook",
         ),
         (
+            "Stand-ins do not know each other",
+            "destinations/sandbox/other.py",
+            "import destinations.sandbox.webhook",
+        ),
+        (
             "A stand-in imports nothing of ours",
             "destinations/sandbox/webhook.py",
             "import destination",
