@@ -14,6 +14,7 @@ from destination.errors import (
     ConfigError,
     DestinationError,
     FatalError,
+    NoAnswer,
     RowError,
     UnavailableError,
 )
@@ -39,6 +40,9 @@ from destination.vendor.transport import AiohttpTransport, no_cookies
 
 Form = tuple[dict[str, Any], dict[str, Any]]
 """A JSON Schema and a uiSchema."""
+
+FORM_CONNECTIONS = 10
+"""Connections beside those that deliver: a delivery that has its permit never waits for one."""
 
 DESCRIBED_FOR = 60.0
 """Seconds that the vendor's objects, fields and choices are remembered while rows are sent."""
@@ -102,7 +106,10 @@ class Instance:
         connection = self.plugin.connection()
         limits = self._tuning.applied(self.plugin.limits_for(None, None))
         http = httpx.AsyncClient(
-            transport=AiohttpTransport(public_only=not self._tuning.allow_private_networks),
+            transport=AiohttpTransport(
+                connections=limits.concurrency + FORM_CONNECTIONS,
+                public_only=not self._tuning.allow_private_networks,
+            ),
             base_url=self._tuning.base_url or connection.base_url,
             auth=connection.auth,
             headers={
@@ -241,9 +248,9 @@ class Instance:
                 plan, batch = await self._plan(sync, operation)
         except FatalError:
             raise
-        except TimeoutError:
+        except (TimeoutError, NoAnswer):
             return _all_rejected(
-                rows, UnavailableError("not sent: the vendor's description took too long")
+                rows, UnavailableError("not sent: the vendor did not say what its fields are")
             )
         except DestinationError as error:
             return _all_rejected(rows, error)

@@ -841,3 +841,12 @@ async def test_a_run_asks_the_vendor_for_its_description_once(served):
     assert len(asked) == 1
     await served.result("list_fields", {"object": "user"})
     assert len(asked) == 2
+
+
+async def test_a_vendor_that_does_not_describe_its_fields_has_no_rows(served):
+    """When asking for the fields has no answer, rows are "not sent": none was."""
+    served.plugin().error = ht.NoAnswer("no answer; may have been delivered")
+
+    reasons = await rejected(served, "add", sync(person(1), object="user"))
+
+    assert reasons == {1: "CONNECT_FAILED: not sent: the vendor did not say what its fields are"}
