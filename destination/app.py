@@ -10,10 +10,15 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from destination import registry
+from destination.admission import Admission
 from destination.errors import ConfigError
 from destination.instance import Instance
+from destination.metrics import CONTENT_TYPE, Metrics
 from destination.protocols import hightouch, rpc
 from destination.settings import Server, Settings, explained
+from destination.state import store_at
+from destination.state.fallback import FallbackStore
+from destination.state.store import StoreError
 from destination.sync import unknown
 from destination.tuning import Tuning
 from destination.web import Refusal, Secrets, invite_later, middlewares, read_json
@@ -24,6 +29,9 @@ ROW_ALLOWANCE = 32 * 1024
 """Bytes of the largest body that ``behavior`` plans for each row."""
 
 INSTANCES = web.AppKey("instances", dict[str, Instance])
+STORE = web.AppKey("store", FallbackStore)
+METRICS = web.AppKey("metrics", Metrics)
+ADMISSION = web.AppKey("admission", Admission)
 
 PREFIX = "/hightouch"
 
@@ -35,15 +43,21 @@ def build(settings: Settings) -> web.Application:
     Raises:
         ConfigError: A destination's settings are wrong; all that are, not only the first.
     """
-    instances = make_instances(settings)
+    metrics = Metrics()
+    store = store_at(settings.state_url, metrics.degraded.inc)
     app = web.Application(middlewares=middlewares(Secrets(settings.secrets)))
-    app[INSTANCES] = instances
+    app[INSTANCES] = make_instances(settings)
+    app[STORE], app[METRICS] = store, metrics
+    app[ADMISSION] = Admission(
+        calls=settings.server.max_calls, destinations=len(app[INSTANCES]), metrics=metrics
+    )
     app.cleanup_ctx.append(_opened)
     for path in (f"{PREFIX}/{{name}}", f"{PREFIX}/{{name}}/", "/"):
         app.router.add_post(path, _rpc(settings.server), expect_handler=invite_later)
     app.router.add_get("/", _index)
     app.router.add_get("/healthz", _alive)
-    app.router.add_get("/readyz", _alive)
+    app.router.add_get("/readyz", _ready)
+    app.router.add_get("/metrics", _metrics)
     return app
 
 
@@ -89,24 +103,43 @@ def make_instance(name: str, values: Mapping[str, Any], server: Server) -> Insta
 
 async def _opened(app: web.Application) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
+        await _open_store(stack, app[STORE])
         for instance in app[INSTANCES].values():
-            await stack.enter_async_context(instance)
+            await stack.enter_async_context(
+                instance.opened(app[STORE], app[METRICS].of(instance.name))
+            )
         yield
+
+
+async def _open_store(stack: AsyncExitStack, store: FallbackStore) -> None:
+    try:
+        await stack.enter_async_context(store)
+    except StoreError as error:
+        raise ConfigError(f"STATE_URL: the store cannot be opened ({error})") from None
 
 
 def _rpc(server: Server) -> Any:
     async def handle(request: web.Request) -> web.Response:
-        deadline = asyncio.get_running_loop().time() + server.deadline
         instance = _chosen(request)
-        body = await read_json(request, server.max_body)
-        call = rpc.Call(instance, deadline, server.max_rows)
-        with structlog.contextvars.bound_contextvars(destination=instance.name):
+        admission = request.app[ADMISSION]
+        with (
+            structlog.contextvars.bound_contextvars(destination=instance.name),
+            admission.call(instance.name, server.deadline) as opened,
+        ):
+            left = opened.deadline.end - asyncio.get_running_loop().time()
+            body = await read_json(request, server.max_body, left, opened.hold)
+            call = rpc.Call(instance, opened.deadline, server.max_rows)
             answer = await rpc.answer(hightouch.METHODS, body, call)
-        if answer is None:
-            return web.Response(status=204)
-        return web.Response(body=answer, content_type="application/json")
+        response = web.Response(status=204) if answer is None else _json(answer)
+        if admission.draining:
+            response.force_close()
+        return response
 
     return handle
+
+
+def _json(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/json")
 
 
 def _chosen(request: web.Request) -> Instance:
@@ -132,3 +165,15 @@ async def _index(request: web.Request) -> web.Response:
 
 async def _alive(_: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
+
+
+async def _ready(request: web.Request) -> web.Response:
+    """Whether calls are taken; a store that fails is told and does not matter to that."""
+    draining = request.app[ADMISSION].draining
+    state = "degraded" if request.app[STORE].degraded else "ok"
+    status = {"status": "draining" if draining else "ok", "state": state}
+    return web.json_response(status, status=503 if draining else 200)
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    return web.Response(body=request.app[METRICS].text(), headers={"Content-Type": CONTENT_TYPE})

@@ -6,6 +6,7 @@ The tree is drawn by the recovery that an error deserves; each leaf exists becau
     DestinationError            message safe to show · code · retryable · retry_after
     ├─ FatalError               nothing will work until a person acts      stop the call
     │  ├─ AuthError             credentials refused
+    │  │  └─ ForbiddenError     these, or this record: two in a row stop the call
     │  └─ ConfigError           settings, options, mapping, unknown object or mode
     ├─ UnavailableError         may work later                             retry, then reject
     │  ├─ RateLimited           carries the vendor's wait
@@ -19,10 +20,13 @@ The tree is drawn by the recovery that an error deserves; each leaf exists becau
 
 import re
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 REASON_LENGTH = 300
 """The most characters a reason may have; the platform's users group failures by this text."""
+
+NOT_SENT = "not sent: "
+"""How a message starts whose record certainly did not reach the vendor."""
 
 
 class Code(StrEnum):
@@ -72,6 +76,11 @@ class DestinationError(Exception):
         self.code = code or self.default_code
         self.retry_after = retry_after
 
+    def before_sending(self) -> Self:
+        """The same error for a record that was not sent because of it."""
+        told = self.message.removeprefix(NOT_SENT)
+        return type(self)(NOT_SENT + told, code=self.code, retry_after=self.retry_after)
+
     @property
     def reason(self) -> str:
         """``CODE: text``: one line of at most 300 characters."""
@@ -88,6 +97,10 @@ class AuthError(FatalError):
     """The vendor refused the credentials."""
 
     default_code = Code.AUTH_FAILED
+
+
+class ForbiddenError(AuthError):
+    """Not allowed: the credentials lack a right, or the vendor minds this one record."""
 
 
 class ConfigError(FatalError):

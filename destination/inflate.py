@@ -25,10 +25,11 @@ class Inflater:
     def __init__(self, encoding: str, limit: int) -> None:
         self._window = _WINDOW.get(encoding)
         self._inflate = zlib.decompressobj(self._window) if self._window else None
-        self._limit = limit
+        self.limit = limit
         self._head = b""
         self._parts: list[bytes] = []
-        self._size = 0
+        self.size = 0
+        """Bytes so far, inflated."""
 
     @staticmethod
     def supports(encoding: str) -> bool:
@@ -55,7 +56,7 @@ class Inflater:
 
     def _inflated(self, piece: bytes) -> bytes:
         assert self._inflate is not None  # noqa: S101 - feed looked
-        room = self._limit - self._size + 1
+        room = self.limit - self.size + 1
         try:
             return self._inflate.decompress(piece, room)
         except zlib.error:
@@ -67,7 +68,7 @@ class Inflater:
             raise InflateError("the body is not what its Content-Encoding says") from None
 
     def _keep(self, piece: bytes) -> None:
-        self._size += len(piece)
-        if self._size > self._limit:
-            raise InflatedTooLarge(f"the body exceeds {self._limit} bytes")
+        self.size += len(piece)
+        if self.size > self.limit:
+            raise InflatedTooLarge(f"the body exceeds {self.limit} bytes")
         self._parts.append(piece)

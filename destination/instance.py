@@ -1,14 +1,16 @@
 """One configured destination: every question that a front end may ask of it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
-import httpx
+import structlog
 
+from destination.call import Call, mapped
+from destination.deadline import Deadline
 from destination.errors import (
     Code,
     ConfigError,
@@ -19,9 +21,12 @@ from destination.errors import (
     UnavailableError,
 )
 from destination.mapping import Plan
+from destination.memory import HOUR, Memory, NoMemory, scope_of
+from destination.metrics import ACCEPTED, SUPPRESSED, Meter
 from destination.model import (
     Batch,
     Field,
+    Limits,
     Mode,
     Object,
     Operation,
@@ -29,20 +34,19 @@ from destination.model import (
     Report,
     Row,
 )
+from destination.order import Order
 from destination.plugin import Destination
-from destination.run import Run, mapped
+from destination.run import Run
 from destination.schema import form_schema, option_problems, option_values, parse_options
+from destination.state.store import Store
 from destination.sync import Sync, choose_mode, choose_object, mapping_problems
 from destination.tuning import Tuning
-from destination.vendor.client import VendorClient
-from destination.vendor.limiter import Limiter
-from destination.vendor.transport import AiohttpTransport, no_cookies
+from destination.vendor.session import opened
+
+log = structlog.get_logger()
 
 Form = tuple[dict[str, Any], dict[str, Any]]
 """A JSON Schema and a uiSchema."""
-
-FORM_CONNECTIONS = 10
-"""Connections beside those that deliver: a delivery that has its permit never waits for one."""
 
 DESCRIBED_FOR = 60.0
 """Seconds that the vendor's objects, fields and choices are remembered while rows are sent."""
@@ -74,9 +78,7 @@ class _Described:
 
 class Instance:
     """
-    A destination under a name, with its client and its limits.
-
-    It is an asynchronous context manager: connections exist inside it only.
+    A destination under a name: its settings, and once it is opened its client and its limits.
 
     Args:
         deadline: Seconds that a call may take.
@@ -99,53 +101,26 @@ class Instance:
         self._tuning = tuning
         self._deadline = deadline
         self._max_rows = max_rows
-        self._stack = AsyncExitStack()
+        self._order = Order()
         self._known: dict[tuple[str | None, str | None], _Described] = {}
 
-    async def __aenter__(self) -> Self:
-        connection = self.plugin.connection()
+    @asynccontextmanager
+    async def opened(self, store: Store, meter: Meter) -> AsyncIterator[Self]:
+        """
+        Ready to serve inside the block, where its connections exist.
+
+        Args:
+            store: Where deliveries are remembered; it is open already.
+        """
+        self._store, self._meter = store, meter
+        self._secret = await store.secret()
         limits = self._tuning.applied(self.plugin.limits_for(None, None))
-        http = httpx.AsyncClient(
-            transport=AiohttpTransport(
-                connections=limits.concurrency + FORM_CONNECTIONS,
-                public_only=not self._tuning.allow_private_networks,
-            ),
-            base_url=self._tuning.base_url or connection.base_url,
-            auth=connection.auth,
-            headers={
-                "Accept-Encoding": "identity",
-                "User-Agent": "destination",
-                **connection.headers,
-            },
-            cookies=no_cookies(),
-            follow_redirects=False,
-            trust_env=False,
-            event_hooks={"request": [self._guard]},
-        )
-        await self._stack.enter_async_context(http)
         self._permits = asyncio.Semaphore(limits.concurrency)
-        self.plugin.http = VendorClient(
-            http,
-            limiter=Limiter(limits.rate),
-            classify=self.plugin.classify,
-            timeout=self._tuning.timeout,
-            attempts=self._tuning.attempts or limits.attempts,
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._stack.aclose()
-
-    async def _guard(self, request: httpx.Request) -> None:
-        if request.url.scheme != "https" and not self._tuning.allow_private_networks:
-            raise ConfigError(
-                "only https is allowed; allow_private_networks = true permits plain http"
-            )
+        async with opened(
+            self.plugin.connection(), self._tuning, limits, self.plugin.classify, meter
+        ) as client:
+            self.plugin.http = client
+            yield self
 
     async def check(self) -> None:
         """Raise DestinationError when the vendor does not accept the settings."""
@@ -230,21 +205,49 @@ class Instance:
         return max(1, min(self._max_rows, batches * limits.batch_size))
 
     async def deliver(
-        self, sync: Sync, operation: Operation, rows: Sequence[Row], deadline: float
+        self, sync: Sync, operation: Operation, rows: Sequence[Row], deadline: Deadline
     ) -> Report:
         """
-        Deliver rows and report those that were not.
+        Deliver rows and report those that were not. The log and the metrics say so too.
 
         Args:
-            deadline: When the answer must be out, on the event loop's clock.
+            deadline: When the answer must be out.
 
         Raises:
             FatalError: A person must act; no row was or may have been delivered.
         """
+        started = asyncio.get_running_loop().time()
+        try:
+            report = await self._report(sync, operation, rows, deadline)
+        except FatalError as error:
+            self._tell(operation, _all_rejected(rows, error), started)
+            raise
+        self._tell(operation, report, started)
+        return report
+
+    def _tell(self, operation: Operation, report: Report, started: float) -> None:
+        seconds = asyncio.get_running_loop().time() - started
+        reasons = Counter(str(each.error.code) for each in report.rejections)
+        sent = {ACCEPTED: report.delivered - report.suppressed, SUPPRESSED: report.suppressed}
+        self._meter.call(operation, {**sent, **reasons}, seconds)
+        log.info(
+            "rows.answered",
+            operation=str(operation),
+            rows=report.rows,
+            **sent,
+            rejected=len(report.rejections),
+            reasons=dict(reasons),
+            attempts=report.attempts,
+            ms=round(seconds * 1000, 1),
+        )
+
+    async def _report(
+        self, sync: Sync, operation: Operation, rows: Sequence[Row], deadline: Deadline
+    ) -> Report:
         if not rows:
             return Report(0)
         try:
-            async with asyncio.timeout_at(deadline):
+            async with deadline.limit():
                 plan, batch = await self._plan(sync, operation)
         except FatalError:
             raise
@@ -256,9 +259,29 @@ class Instance:
             return _all_rejected(rows, error)
         records, rejections = await mapped(plan, rows, deadline)
         limits = self._tuning.applied(self.plugin.limits_for(batch.mode, batch.options))
-        run = Run(self.plugin, batch, limits, self._permits, deadline)
-        rejections += await run.deliver(records)
-        return Report(len(rows), tuple(sorted(rejections, key=lambda each: each.position)))
+        scope = scope_of(self.name, sync.mapping, batch)
+        memory = self._memory(scope, operation, limits)
+        run = Run(self.plugin, batch, limits, self._permits, deadline, memory)
+        call = Call(run, deadline, scope=scope, order=self._order, memory=memory)
+        rejections += await call.deliver(records)
+        return Report(
+            len(rows),
+            tuple(sorted(rejections, key=lambda each: each.position)),
+            suppressed=call.suppressed,
+            attempts=run.attempts,
+        )
+
+    def _memory(self, scope: bytes, operation: Operation, limits: Limits) -> Memory | NoMemory:
+        if not limits.remember:
+            return NoMemory()
+        return Memory(
+            self._store,
+            self._secret,
+            scope,
+            operation,
+            remember=limits.remember * HOUR,
+            hold=self._tuning.on_unknown == "hold",
+        )
 
     async def _plan(self, sync: Sync, operation: Operation) -> tuple[Plan, Batch[Any]]:
         if not self.active:

@@ -7,19 +7,22 @@ from typing import Any
 import msgspec
 import structlog
 
+from destination.log_writer import LogWriter
+
 QUIET = ("httpx", "httpcore", "aiohttp.access", "aiohttp.client", "jsonrpcserver")
 """Loggers that would write URLs, exceptions or values."""
 
 
-def configure(*, level: str, format: str) -> None:
+def configure(*, level: str, format: str, file: LogWriter | None = None) -> None:
     """
-    Write to standard error from now on.
+    Write to the file, or to standard error, from now on.
 
     Args:
         level: A level's name, such as ``info``.
         format: ``json``, ``console``, or ``auto``: console on a terminal.
     """
-    console = format == "console" or (format == "auto" and sys.stderr.isatty())
+    out: Any = file or sys.stderr
+    console = format == "console" or (format == "auto" and out.isatty())
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -34,10 +37,10 @@ def configure(*, level: str, format: str) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, _without_exception],

@@ -127,6 +127,8 @@ class Limits:
         latency: Seconds one ``deliver`` call is expected to take. ``behavior`` asks for no
             more rows than can be delivered in time at this pace.
         attempts: How often a request is tried in all, where it may be repeated.
+        remember: Hours for which a delivered row is not sent again when the same call is
+            repeated; 0 where sending twice is harmless.
         largest_batch: What an operator may raise ``batch_size`` to; by default no further.
         halve: A refused batch is cut in two to find the culprit. False for a vendor that
             may have applied part of a batch it refuses.
@@ -138,6 +140,7 @@ class Limits:
     latency: float = 1.0
     attempts: int = 3
     halve: bool = True
+    remember: float = 24.0
     largest_batch: int | None = None
 
     def __post_init__(self) -> None:
@@ -213,12 +216,20 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of the rows of one call; every row not rejected was delivered."""
+    """
+    What became of the rows of one call; every row not rejected was delivered.
+
+    Args:
+        suppressed: Of the delivered rows, those that an earlier call had delivered already.
+        attempts: Requests that went to the vendor.
+    """
 
     rows: int
     rejections: tuple[Rejection, ...] = ()
+    suppressed: int = 0
+    attempts: int = 0
 
     @property
     def delivered(self) -> int:
-        """Rows that the vendor acknowledged."""
+        """Rows that the vendor acknowledged, in this call or in an earlier one."""
         return self.rows - len(self.rejections)

@@ -1,5 +1,5 @@
 """
-One call's records: cut into batches, delivered within limits, reported by position.
+Records, cut into batches and delivered within limits; the outcome of each by its position.
 
 A batch that has started is never cancelled before the deadline, so that what was delivered is
 known; a fatal error stops what has not started.
@@ -12,27 +12,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from destination.bugs import caught
+from destination.deadline import DELIVERY, Deadline, Delivery
 from destination.errors import (
+    AuthError,
     Code,
     DestinationError,
     FatalError,
+    ForbiddenError,
     NoAnswer,
     RefusedError,
-    RowError,
     TargetError,
-    UnavailableError,
 )
-from destination.mapping import Plan
-from destination.model import Batch, Limits, Record, Rejection, Row
+from destination.memory import Memory, NoMemory
+from destination.model import Batch, Limits, Record, Rejection
 from destination.plugin import Destination
-from destination.vendor.client import DEADLINE, LANE, LEAST
+from destination.state.store import Outcome
 
-TURN = 0.05
-"""Seconds for which a call may map rows before others have a turn."""
-
-ANSWER = 0.5
-"""Seconds kept back from the deadline to write the answer in."""
-
+FORBIDDEN = 2
+"""Refusals in a row that are the credentials' fault; one alone may be about its record."""
 
 _RUNNING: set[asyncio.Future[Any]] = set()
 """Deliveries that go on, also those that do not heed being cut off: asyncio may drop the others."""
@@ -60,12 +57,13 @@ class _Work:
 
 class Run:
     """
-    The delivery of one call.
+    The batches of one call.
 
     Args:
         batch: What all batches share; its records are replaced.
         permits: The destination's permits, shared with its other calls.
-        deadline: When the answer must be out, on the event loop's clock.
+        deadline: When the call's answer must be out.
+        memory: Is told what became of each batch before the next one goes.
     """
 
     def __init__(
@@ -74,39 +72,49 @@ class Run:
         batch: Batch[Any],
         limits: Limits,
         permits: asyncio.Semaphore,
-        deadline: float,
+        deadline: Deadline,
+        memory: Memory | NoMemory,
     ) -> None:
         self._plugin = plugin
         self._batch = batch
         self._limits = limits
         self._permits = permits
-        self._end = deadline - ANSWER
-        self._rejections: dict[int, Rejection] = {}
+        self._deadline = deadline
+        self._memory = memory
         self._fatal: FatalError | None = None
+        self._forbidden = 0
         self._stopped_lanes: dict[str, TargetError] = {}
         self._acknowledged: set[int] = set()
+        self.rejections: dict[int, Rejection] = {}
+        """By position. A record that is not here was delivered."""
+        self.attempts = 0
+        """Requests that went to the vendor."""
 
-    async def deliver(self, records: Sequence[Record]) -> tuple[Rejection, ...]:
-        """
-        Deliver and say which records were not.
-
-        Raises:
-            FatalError: A person must act, and no record was or may have been delivered.
-        """
-        DEADLINE.set(self._end)
-        for wave in waves(records):
-            queue = deque(self._cut(wave))
-            workers = min(self._limits.concurrency, len(queue))
-            await asyncio.gather(*(self._work(queue) for _ in range(workers)))
+    async def send(self, records: Sequence[Record]) -> None:
+        """Deliver the records; afterwards ``rejections`` holds those that were not."""
+        queue = deque(self._cut(records))
+        workers = min(self._limits.concurrency, len(queue))
+        await asyncio.gather(*(self._work(queue) for _ in range(workers)))
         # Silence is no acknowledgement: a record nobody spoke of was lost on the way.
         lost = [record for record in records if record.position not in self._acknowledged]
-        self._reject(lost, NoAnswer("internal error: no outcome", code=Code.INTERNAL))
-        if self._fatal and all(self._untouched(record) for record in records):
-            raise self._fatal
-        return tuple(self._rejections[position] for position in sorted(self._rejections))
+        self.reject(lost, NoAnswer("internal error: no outcome", code=Code.INTERNAL))
+        await self._settle(records)
+
+    def reject(self, records: Iterable[Record], error: DestinationError) -> None:
+        """Note that these were not delivered; a record keeps its first reason."""
+        for record in records:
+            self.rejections.setdefault(record.position, record.reject(error))
+
+    def failure(self, records: Iterable[Record]) -> FatalError | None:
+        """The error of the call as a whole: fatal, and none of its records may have arrived."""
+        errors = [each.error for each in self.rejections.values()]
+        fatal = self._fatal
+        if fatal is None and errors and all(isinstance(each, AuthError) for each in errors):
+            fatal = next(each for each in errors if isinstance(each, AuthError))
+        return fatal if fatal and all(map(self._untouched, records)) else None
 
     def _untouched(self, record: Record) -> bool:
-        rejection = self._rejections.get(record.position)
+        rejection = self.rejections.get(record.position)
         return rejection is not None and not isinstance(rejection.error, NoAnswer)
 
     def _cut(self, records: Sequence[Record]) -> Iterable[_Work]:
@@ -121,9 +129,9 @@ class Run:
             try:
                 lanes.setdefault(self._plugin.lane(record), []).append(record)
             except DestinationError as error:
-                self._reject([record], error)
+                self.reject([record], error)
             except Exception as error:  # noqa: BLE001 - a bug in a destination costs this record only
-                self._reject([record], _bug(error))
+                self.reject([record], _bug(error))
         return lanes
 
     async def _work(self, queue: deque[_Work]) -> None:
@@ -135,66 +143,78 @@ class Run:
     async def _attempt(self, work: _Work) -> bool:
         """Deliver one batch and note what was not; True when it should be tried in halves."""
         if stop := self._stop(work.lane):
-            self._reject(work.batch.records, stop)
+            self.reject(work.batch.records, stop)
             return False
         try:
-            async with asyncio.timeout_at(self._end):
+            async with self._deadline.limit():
                 await self._permits.acquire()
         except TimeoutError:
-            self._reject(work.batch.records, _out_of_time())
+            self.reject(work.batch.records, self._deadline.not_sent())
             return False
         try:
             if stop := self._stop(work.lane):
-                self._reject(work.batch.records, stop)
+                self.reject(work.batch.records, stop)
                 return False
-            return await self._send(work)
+            if await self._send(work):
+                return True
         finally:
             self._permits.release()
+        await self._settle(work.batch.records)
+        return False
 
     async def _send(self, work: _Work) -> bool:
-        LANE.set(work.lane)
+        delivery = Delivery(self._deadline, work.lane)
+        DELIVERY.set(delivery)
         records = work.batch.records
         try:
-            self._note(records, await self._delivered(work.batch))
+            self._note(records, await self._delivered(work.batch, delivery))
         except RefusedError as error:
             if len(records) > 1 and self._limits.halve:
                 return True
-            self._reject(records, error)
+            self.reject(records, error)
         except FatalError as error:
-            self._fatal = self._fatal or error
-            self._reject(records, error)
+            self._stop_for(error)
+            self.reject(records, error)
         except TargetError as error:
             self._stopped_lanes.setdefault(work.lane, error)
-            self._reject(records, error)
+            self.reject(records, error)
         except DestinationError as error:
-            self._reject(records, error)
+            self.reject(records, error)
         except Exception as error:  # noqa: BLE001 - a bug in a destination must not cost its neighbours
-            self._reject(records, _bug(error))
+            self.reject(records, _bug(error))
+        finally:
+            self.attempts += delivery.attempts
         return False
 
-    async def _delivered(self, batch: Batch[Any]) -> list[Rejection]:
+    async def _delivered(self, batch: Batch[Any], delivery: Delivery) -> list[Rejection]:
         """What the destination says of a batch; at the deadline it is cut off, not waited for."""
         task = asyncio.ensure_future(self._plugin.deliver(batch))
         _RUNNING.add(task)
         task.add_done_callback(_ended)
         try:
-            await asyncio.wait({task}, timeout=self._end - asyncio.get_running_loop().time())
+            async with self._deadline.limit():
+                await asyncio.wait({task})
+        except TimeoutError:
+            if delivery.waiting:
+                raise self._deadline.not_sent() from None
+            raise NoAnswer("no answer before the deadline; may have been delivered") from None
         finally:
             task.cancel()
-        if not task.done():
-            raise NoAnswer("no answer before the deadline; may have been delivered")
         if task.cancelled():
             raise _bug(asyncio.CancelledError())  # the destination cancelled itself
         return list(task.result())
 
+    def _stop_for(self, error: FatalError) -> None:
+        self._forbidden += 1
+        if not isinstance(error, ForbiddenError) or self._forbidden >= FORBIDDEN:
+            self._fatal = self._fatal or error
+
     def _stop(self, lane: str) -> DestinationError | None:
         """Why nothing more may be sent on this lane, if so."""
-        if self._fatal is not None:
-            return type(self._fatal)(_unsent(self._fatal), code=self._fatal.code)
-        if error := self._stopped_lanes.get(lane):
-            return TargetError(_unsent(error), code=error.code)
-        if self._end - asyncio.get_running_loop().time() < LEAST:
-            return _out_of_time()
+        if error := self._fatal or self._stopped_lanes.get(lane):
+            return error.before_sending()
+        if asyncio.get_running_loop().time() > self._deadline.last_start:
+            return self._deadline.not_sent()
         return None
 
     def _note(self, records: Sequence[Record], rejections: Sequence[Rejection]) -> None:
@@ -204,57 +224,20 @@ class Run:
                 raise ValueError("a rejection names a record that is not in the batch")
             if not isinstance(rejection.error, DestinationError):
                 raise TypeError("a rejection's error is a DestinationError")
+        self._forbidden = 0
         self._acknowledged |= positions
         for rejection in rejections:
-            self._rejections.setdefault(rejection.position, rejection)
+            self.rejections.setdefault(rejection.position, rejection)
 
-    def _reject(self, records: Iterable[Record], error: DestinationError) -> None:
-        for record in records:
-            self._rejections.setdefault(record.position, record.reject(error))
+    async def _settle(self, records: Iterable[Record]) -> None:
+        await self._memory.settle((record, self._outcome(record)) for record in records)
 
-
-async def mapped(
-    plan: Plan, rows: Sequence[Row], deadline: float
-) -> tuple[list[Record], list[Rejection]]:
-    """The records of the rows that can be mapped in time; a long call leaves room for others."""
-    now = asyncio.get_running_loop().time
-    records, rejections, turn = list[Record](), list[Rejection](), now()
-    for row in rows:
-        try:
-            if now() > deadline - ANSWER:
-                raise _out_of_time()
-            if isinstance(row.columns, RowError):
-                raise row.columns
-            records.append(plan.record(row.position, row.id, row.columns))
-        except DestinationError as error:
-            rejections.append(Rejection(row.position, error))
-        if now() - turn > TURN:
-            await asyncio.sleep(0)
-            turn = now()
-    return records, rejections
-
-
-def waves(records: Sequence[Record]) -> Iterable[list[Record]]:
-    """The records in groups without repeated ids: later versions of a row go after earlier ones."""
-    seen: dict[tuple[type, Any], int] = {}
-    groups: list[list[Record]] = []
-    for record in records:
-        key = (type(record.id), record.id)
-        turn = seen[key] = seen.get(key, -1) + 1
-        if turn == len(groups):
-            groups.append([])
-        groups[turn].append(record)
-    return groups
+    def _outcome(self, record: Record) -> Outcome:
+        rejection = self.rejections.get(record.position)
+        if rejection is None:
+            return Outcome.DELIVERED
+        return Outcome.UNKNOWN if isinstance(rejection.error, NoAnswer) else Outcome.NOT_SENT
 
 
 def _bug(error: BaseException) -> NoAnswer:
     return NoAnswer(f"{caught(error)}; may have been delivered", code=Code.INTERNAL)
-
-
-def _unsent(error: DestinationError) -> str:
-    return f"not sent: {error.message.removeprefix('not sent: ')}"
-
-
-def _out_of_time() -> UnavailableError:
-    """The error for a record whose turn did not come."""
-    return UnavailableError("not sent: the call's time was used up", code=Code.DEADLINE_NOT_SENT)

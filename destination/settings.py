@@ -63,6 +63,10 @@ class Server(BaseModel):
     """Bytes of a request's body, inflated."""
     max_rows: Annotated[int, Field(ge=1)] = 10_000
     """Rows in one call."""
+    max_calls: Annotated[int, Field(ge=1)] = 32
+    """Calls open at once; of several destinations each may have half of them."""
+    drain: Annotated[float, Field(ge=1, le=300)] = 25.0
+    """Seconds between the signal to stop and the end, in which open calls are answered."""
 
 
 class Settings(BaseSettings):
@@ -75,6 +79,7 @@ class Settings(BaseSettings):
     host: str | None = None
     port: Annotated[int, Field(ge=0, le=65535)] | None = None
     destination_token: SecretStr | None = None
+    state_url: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
 

@@ -1,8 +1,9 @@
 """Settings that every kind takes beside its own."""
 
 from dataclasses import replace
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from destination.model import Limits, Rate, per_second
 
@@ -30,6 +31,10 @@ class Tuning(BaseModel):
     """Attempts in all, for a request that may be repeated."""
     allow_private_networks: bool = False
     """Permits plain http, and addresses that are not public."""
+    remember: Annotated[float, Field(ge=0)] | None = None
+    """Hours for which a delivered row is not sent again when a call is repeated; 0: never."""
+    on_unknown: Literal["resend", "hold"] = "resend"
+    """What becomes of a row that may have been delivered already, when it is asked for again."""
     active: bool = True
     """False refuses rows without forgetting the settings."""
 
@@ -44,4 +49,5 @@ class Tuning(BaseModel):
             rate=rate,
             batch_size=min(self.batch_size or limits.batch_size, most),
             concurrency=self.concurrency or limits.concurrency,
+            remember=limits.remember if self.remember is None else self.remember,
         )

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from aiohttp import web
@@ -148,9 +148,18 @@ async def invite_later(request: web.Request) -> None:
     """
 
 
-async def read_json(request: web.Request, limit: int) -> bytes:
+Hold = Callable[[int], None]
+"""Is told how large a body has become; raises Refusal when it must not be held."""
+
+
+async def read_json(request: web.Request, limit: int, seconds: float, hold: Hold) -> bytes:
     """
     The body, inflated.
+
+    Args:
+        limit: Bytes, inflated.
+        seconds: How long the caller may take, at most ten seconds.
+        hold: Is told the body's size as it grows; what it raises ends the reading.
 
     Raises:
         Refusal: 415 for another type, charset or encoding; 413 beyond ``limit`` bytes, counted
@@ -164,24 +173,26 @@ async def read_json(request: web.Request, limit: int) -> bytes:
         raise Refusal(415, "Unsupported content encoding: send gzip, deflate or none")
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
+    hold(request.content_length or 0)
     if request.headers.get("Expect", "100-continue").lower() != "100-continue":
         raise Refusal(417, "Expectation failed")
     if "Expect" in request.headers:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
-    return await _read(request, Inflater(encoding, limit), limit)
+    return await _read(request, Inflater(encoding, limit), min(seconds, BODY_SECONDS), hold)
 
 
-async def _read(request: web.Request, inflater: Inflater, limit: int) -> bytes:
+async def _read(request: web.Request, inflater: Inflater, seconds: float, hold: Hold) -> bytes:
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             async for piece in request.content.iter_any():
                 inflater.feed(piece)
+                hold(max(inflater.size, request.content_length or 0))
         return inflater.finish()
     except TimeoutError:
-        raise Refusal(408, f"The body took longer than {BODY_SECONDS:.0f} s") from None
+        raise Refusal(408, f"The body took longer than {seconds:.0f} s") from None
     except InflatedTooLarge:
-        raise _too_large(limit) from None
+        raise _too_large(inflater.limit) from None
     except InflateError as error:
         raise Refusal(400, f"Bad request: {error}", code=PARSE_ERROR) from None
     except (web.RequestPayloadError, ConnectionError):

@@ -17,6 +17,7 @@ from destination import (
     Batch,
     Connection,
     Destination,
+    DestinationError,
     FieldType,
     HeaderAuth,
     Limits,
@@ -26,6 +27,7 @@ from destination import (
     Record,
     RefusedError,
     Rejection,
+    TargetError,
     bearer,
 )
 
@@ -175,9 +177,18 @@ class Webhook(Destination[Settings, NoOptions]):
 
     def limits_for(self, mode: str | None, options: NoOptions | None) -> Limits:
         """One record a request, or an array of them."""
+        remember = 0.0 if self.settings.idempotent else Limits().remember
         if self.settings.batching == "array":
-            return Limits(batch_size=ARRAY_SIZE, largest_batch=LARGEST_ARRAY)
-        return Limits()
+            return Limits(batch_size=ARRAY_SIZE, largest_batch=LARGEST_ARRAY, remember=remember)
+        return Limits(remember=remember)
+
+    def classify(self, response: httpx.Response) -> DestinationError | None:
+        """One address takes every array: if that is not there, no part of an array will find it."""
+        if self.settings.batching == "array" and response.status_code in (404, 405):
+            return TargetError(
+                f"the receiver answered {response.status_code}: nothing takes rows here"
+            )
+        return None
 
     async def deliver(self, batch: Batch[NoOptions]) -> tuple[Rejection, ...]:
         """One request; a good answer acknowledges every record in it."""

@@ -12,6 +12,7 @@ from destination import registry
 from destination.app import build
 from destination.listen import listening
 from destination.settings import Settings
+from destination.state import IN_MEMORY
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,6 +42,7 @@ async def serve(kinds_for_tests: None) -> AsyncIterator[Serve]:
 
         async def start(destinations: dict[str, Any] | None = None, **settings: Any) -> Served:
             settings.setdefault("destination_token", SECRET)
+            settings.setdefault("state_url", IN_MEMORY)
             chosen = destinations or {"people": {"kind": "people"}}
             app = build(Settings(destinations=chosen, **settings))
             url = await stack.enter_async_context(listening(app, "127.0.0.1", 0, grace=2))

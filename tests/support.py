@@ -1,7 +1,9 @@
 """What tests share besides fixtures: kinds made for tests, and a running server."""
 
+import asyncio
 import io
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +13,15 @@ from pydantic import BaseModel, Field
 
 import destination as ht
 from destination.app import INSTANCES
+from destination.call import Call
+from destination.deadline import DELIVERY, Deadline, Delivery
+from destination.instance import Instance
+from destination.memory import Memory, NoMemory
+from destination.metrics import Metrics
+from destination.model import Batch
+from destination.order import Order
+from destination.run import Run
+from destination.state.sqlite import SqliteStore
 
 SECRET = "s" * 40
 BEARER = {"Authorization": f"Bearer {SECRET}"}
@@ -165,6 +176,34 @@ class Served:
         response = await self.rpc(method, params, path=path)
         assert "error" not in response, response
         return response["result"]
+
+
+def within(seconds: float, lane: str = "") -> None:
+    """What follows in this task belongs to a call of so many seconds."""
+    DELIVERY.set(Delivery(Deadline(seconds), lane))
+
+
+def a_call(
+    plugin: ht.Destination[Any, Any],
+    limits: ht.Limits,
+    permits: asyncio.Semaphore,
+    seconds: float,
+    *,
+    order: Order | None = None,
+    memory: Memory | NoMemory | None = None,
+) -> Call:
+    """A call that begins now, on its own unless it shares order or memory with others."""
+    batch = Batch(None, "upsert", ht.Operation.ADD, "upsert", ht.NoOptions(), ())
+    deadline, remembered = Deadline(seconds), memory or NoMemory()
+    run = Run(plugin, batch, limits, permits, deadline, remembered)
+    return Call(run, deadline, scope="sync", order=order or Order(), memory=remembered)
+
+
+@asynccontextmanager
+async def opened(instance: Instance) -> AsyncIterator[Instance]:
+    """An instance as the server opens it, with a memory of its own."""
+    async with SqliteStore(None) as store, instance.opened(store, Metrics().of(instance.name)):
+        yield instance
 
 
 Serve = Callable[..., Awaitable[Served]]

@@ -137,13 +137,16 @@ class TestRoutes:
                 ]
             }
 
-    @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-    async def test_health_needs_no_secret(self, serve, path):
+    @pytest.mark.parametrize(
+        ("path", "says"),
+        [("/healthz", {"status": "ok"}), ("/readyz", {"status": "ok", "state": "ok"})],
+    )
+    async def test_health_needs_no_secret(self, serve, path, says):
         """A platform's probe is answered without a secret and learns nothing."""
         served = await serve()
 
         async with served.http.get(served.url + path) as answer:
-            assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+            assert (answer.status, await answer.json()) == (200, says)
 
     async def test_the_index_needs_the_secret(self, serve):
         """Which destinations there are is nobody else's business."""

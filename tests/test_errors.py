@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from support import a_call
 
 import destination as ht
 from destination import errors
+from destination.deadline import Deadline
 from destination.errors import REASON_LENGTH, Code, DestinationError, FatalError, reason
-from destination.model import Batch, Limits, Operation, Record, Rejection
+from destination.model import Batch, Limits, Record, Rejection
 from destination.protocols import rpc
-from destination.run import Run
 from destination.testing.clock import run_virtually
 
 ROOT = Path(__file__).parents[1]
@@ -93,9 +94,8 @@ def test_a_run_treats_every_error(cls):
     """Whatever a destination raises of the tree is that record's reason, and no bug."""
 
     async def scenario() -> tuple[Rejection, ...]:
-        batch = Batch(None, "m", Operation.ADD, "v", ht.NoOptions(), ())
         plugin = Failing(cls("what happened"))
-        run = Run(plugin, batch, Limits(concurrency=1), asyncio.Semaphore(1), 1000)
+        run = a_call(plugin, Limits(concurrency=1), asyncio.Semaphore(1), 1000)
         return await run.deliver([Record(0, "fine", {}, {}), Record(1, "bad", {}, {})])
 
     [rejection] = run_virtually(scenario())
@@ -110,8 +110,7 @@ def test_a_run_lets_fatal_errors_out(cls):
     """Where nothing was delivered a fatal error is the call's, not a row's."""
 
     async def scenario() -> None:
-        batch = Batch(None, "m", Operation.ADD, "v", ht.NoOptions(), ())
-        run = Run(Failing(cls("no")), batch, Limits(), asyncio.Semaphore(1), 1000)
+        run = a_call(Failing(cls("no")), Limits(), asyncio.Semaphore(1), 1000)
         await run.deliver([Record(0, "bad", {}, {})])
 
     with pytest.raises(cls):
@@ -127,7 +126,7 @@ def test_a_call_treats_every_error(cls):
 
     async def scenario() -> Any:
         methods = {"fail": rpc.Method(rpc.NoParams, fail)}
-        call = rpc.Call(None, deadline=10, rows_left=1)
+        call = rpc.Call(None, Deadline(10), rows_left=1)
         body = b'{"jsonrpc":"2.0","id":1,"method":"fail"}'
         return msgspec.json.decode(await rpc.answer(methods, body, call) or b"")
 

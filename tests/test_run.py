@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from structlog.testing import capture_logs
+from support import a_call
 
 import destination as ht
+from destination.call import mapped, waves
+from destination.deadline import ANSWER, DELIVERY, LEAST, Deadline
 from destination.errors import CircuitOpen, Code, DestinationError, reason
 from destination.mapping import FieldMapping, Plan
 from destination.model import Batch, Record, Rejection, Row
-from destination.run import ANSWER, Run, mapped, waves
 from destination.testing.clock import run_virtually
-from destination.vendor.client import DEADLINE, LANE, LEAST
 
 SECRET = "canary-4b6e"
 
@@ -51,7 +52,7 @@ class Scripted(ht.Destination[Nothing, ht.NoOptions]):
     async def deliver(self, batch: Batch[ht.NoOptions]) -> Iterable[Rejection]:
         self.batches.append([record.id for record in batch.records])
         self.started.append(asyncio.get_running_loop().time())
-        self.lanes |= {record.id: LANE.get() for record in batch.records}
+        self.lanes |= {record.id: DELIVERY.get().lane for record in batch.records}
         self.running += 1
         self.most = max(self.most, self.running)
         try:
@@ -84,9 +85,8 @@ def deliver(
     """What was rejected, by position, and how long it took in virtual time."""
 
     async def scenario() -> tuple[dict[int, DestinationError], float]:
-        batch = Batch(None, "upsert", ht.Operation.ADD, "upsert", ht.NoOptions(), ())
-        run = Run(plugin, batch, ht.Limits(**limits), asyncio.Semaphore(permits), deadline)
-        rejections = await run.deliver(sent)
+        call = a_call(plugin, ht.Limits(**limits), asyncio.Semaphore(permits), deadline)
+        rejections = await call.deliver(sent)
         assert [each.position for each in rejections] == sorted(
             {each.position for each in rejections}
         )
@@ -184,9 +184,8 @@ class TestLimits:
         plugin = Scripted()
 
         async def scenario() -> float:
-            batch = Batch(None, "upsert", ht.Operation.ADD, "upsert", ht.NoOptions(), ())
             permits = asyncio.Semaphore(2)
-            runs = [Run(plugin, batch, ht.Limits(), permits, 1000) for _ in range(3)]
+            runs = [a_call(plugin, ht.Limits(), permits, 1000) for _ in range(3)]
             await asyncio.gather(*(run.deliver(records(4)) for run in runs))
             return asyncio.get_running_loop().time()
 
@@ -549,9 +548,8 @@ class TestDeadline:
         """A call that is never given a permit answers in time that nothing was sent."""
 
         async def scenario() -> tuple[list[Code], float]:
-            batch = Batch(None, "upsert", ht.Operation.ADD, "upsert", ht.NoOptions(), ())
             permits = asyncio.Semaphore(0)
-            run = Run(Scripted(), batch, ht.Limits(), permits, 10)
+            run = a_call(Scripted(), ht.Limits(), permits, 10)
             rejections = await run.deliver(records(3))
             return [each.error.code for each in rejections], asyncio.get_running_loop().time()
 
@@ -569,9 +567,8 @@ class TestDeadline:
             return ()
 
         async def scenario() -> int:
-            batch = Batch(None, "upsert", ht.Operation.ADD, "upsert", ht.NoOptions(), ())
             permits = asyncio.Semaphore(3)
-            run = Run(Scripted(script), batch, ht.Limits(), permits, 10)
+            run = a_call(Scripted(script), ht.Limits(), permits, 10)
             await run.deliver(records(3))
             for _ in range(3):
                 await asyncio.wait_for(permits.acquire(), 1)
@@ -601,12 +598,12 @@ class TestDeadline:
         seen = []
 
         async def script(batch: Batch[Any]) -> Iterable[Rejection]:
-            seen.append(DEADLINE.get())
+            seen.append(DELIVERY.get().deadline.at)
             return ()
 
         deliver(Scripted(script), records(1), deadline=25)
 
-        assert seen == [25 - ANSWER]
+        assert seen == [25]
 
     def test_a_hundred_rows_at_one_a_second(self):
         """A slow vendor gets what fits; every other row is named, none twice."""
@@ -625,9 +622,8 @@ def test_a_caller_that_gives_up_ends_the_deliveries():
     plugin = Scripted()
 
     async def scenario() -> int:
-        batch = Batch(None, "upsert", ht.Operation.ADD, "upsert", ht.NoOptions(), ())
         permits = asyncio.Semaphore(2)
-        run = Run(plugin, batch, ht.Limits(), permits, 1000)
+        run = a_call(plugin, ht.Limits(), permits, 1000)
         task = asyncio.create_task(run.deliver(records(10)))
         await asyncio.sleep(0.5)
         task.cancel()
@@ -668,8 +664,7 @@ def test_a_destination_that_will_not_be_cut_off_is_not_waited_for() -> None:
 
     async def scenario() -> tuple[float, tuple[ht.Rejection, ...]]:
         plugin = Stubborn(ht.NoOptions())
-        batch = ht.Batch(None, "m", ht.Operation.ADD, "v", ht.NoOptions(), ())
-        run = Run(plugin, batch, ht.Limits(), asyncio.Semaphore(1), 25)
+        run = a_call(plugin, ht.Limits(), asyncio.Semaphore(1), 25)
         rejections = await run.deliver([ht.Record(0, "a", {}, {})])
         return asyncio.get_running_loop().time(), rejections
 
@@ -692,9 +687,9 @@ def test_rows_that_cannot_be_mapped_in_time_are_not_sent() -> None:
     plan = Plan(FieldMapping(), (), ht.Operation.ADD)
 
     async def scenario(deadline: float) -> tuple[list[ht.Record], list[ht.Rejection]]:
-        return await mapped(plan, rows, deadline)
+        return await mapped(plan, rows, Deadline(deadline))
 
     assert len(run_virtually(scenario(25))[0]) == 3
-    records, rejections = run_virtually(scenario(0))
+    records, rejections = run_virtually(scenario(-1))
     assert records == []
     assert {each.error.code for each in rejections} == {Code.DEADLINE_NOT_SENT}

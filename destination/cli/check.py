@@ -13,7 +13,9 @@ from destination.app import make_instance
 from destination.bugs import caught
 from destination.cli import FAILED, config_option, fail, json_option, table
 from destination.errors import ConfigError, DestinationError
+from destination.metrics import Metrics
 from destination.settings import Server, load
+from destination.state.sqlite import SqliteStore
 
 SECONDS = 15.0
 """How long one destination's vendor may take."""
@@ -82,7 +84,11 @@ async def _all(destinations: dict[str, dict[str, Any]], server: Server) -> list[
 async def _one(name: str, values: dict[str, Any], server: Server) -> Outcome:
     kind = str(values.get("kind", ""))
     try:
-        async with make_instance(name, values, server) as instance, asyncio.timeout(SECONDS):
+        async with (
+            SqliteStore(None) as store,
+            make_instance(name, values, server).opened(store, Metrics().of(name)) as instance,
+            asyncio.timeout(SECONDS),
+        ):
             await instance.check()
     except ConfigError as error:
         return Outcome(name, kind, ok=False, says=error.message)

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import click
 import structlog
 
 from destination import logs
-from destination.app import PREFIX, build
+from destination.app import ADMISSION, PREFIX, build
 from destination.cli import CONFIGURATION, config_option, fail
 from destination.cli.sandbox import stand_ins
 from destination.errors import ConfigError
 from destination.listen import listening
+from destination.log_writer import unblocked
 from destination.settings import Settings, load
 
 log = structlog.get_logger()
@@ -38,8 +40,9 @@ def serve_command(config: str | None, *, sandbox: bool) -> None:
     """
     try:
         settings = load(Path(config) if config else None)
-        logs.configure(level=settings.log_level, format=settings.log_format)
-        asyncio.run(_serve(settings, sandbox=sandbox))
+        with unblocked(sys.stderr) as file:
+            logs.configure(level=settings.log_level, format=settings.log_format, file=file)
+            asyncio.run(_serve(settings, sandbox=sandbox))
     except ConfigError as error:
         fail("The server cannot start.", error.message, _HINT, CONFIGURATION)
     except OSError as error:
@@ -50,6 +53,9 @@ def serve_command(config: str | None, *, sandbox: bool) -> None:
             CONFIGURATION,
         )
 
+
+GRACE = 1.0
+"""Seconds that connections have to end after the last call was answered."""
 
 _HINT = "Settings are explained by: destination describe KIND, and destination serve --help."
 
@@ -69,7 +75,7 @@ async def _serve(settings: Settings, *, sandbox: bool) -> None:
         settings = settings.model_copy(update={"destinations": merged})
         app = build(settings)
         host, port = settings.address
-        async with listening(app, host, port, grace=settings.server.deadline) as url:
+        async with listening(app, host, port, grace=GRACE) as url:
             log.info(
                 "server.started",
                 url=url,
@@ -85,4 +91,5 @@ async def _serve(settings: Settings, *, sandbox: bool) -> None:
                 )
             await stop.wait()
             log.info("server.stopping")
+            await app[ADMISSION].drained(settings.server.drain)
     log.info("server.stopped")

@@ -18,8 +18,8 @@ import structlog
 from jsonrpcserver import JsonRpcError, Result, Success, async_dispatch_to_serializable
 
 from destination.bugs import caught
+from destination.deadline import DELIVERY, Deadline, Delivery
 from destination.errors import AuthError, ConfigError, DestinationError, FatalError
-from destination.vendor.client import DEADLINE
 
 log = structlog.get_logger()
 
@@ -54,12 +54,12 @@ class Call:
 
     Args:
         target: What the methods act on, such as a destination.
-        deadline: When the answer must be out, on the event loop's clock.
+        deadline: When the answer must be out.
         rows_left: How many rows the call, all members of an array batch together, may still bring.
     """
 
     target: Any
-    deadline: float
+    deadline: Deadline
     rows_left: int
 
 
@@ -71,7 +71,8 @@ class Method:
     Args:
         params: The struct that named params are decoded into; unknown ones are ignored.
         handle: The coroutine that answers; it may raise DestinationError or InvalidParams.
-        seconds: The most this method may take, within the call's deadline.
+        seconds: The most this method may take, within the call's deadline; one without such
+            a limit keeps to the deadline itself.
         notifiable: False for a method whose outcome must be reported: called without an id,
             it is not run.
     """
@@ -236,10 +237,11 @@ class _Callables(dict[str, Any]):
 def _callable(method: Method) -> Callable[[Call, msgspec.Raw], Awaitable[Result]]:
     async def invoke(call: Call, params: msgspec.Raw) -> Result:
         try:
-            DEADLINE.set(call.deadline)
-            seconds = min(method.seconds, call.deadline - asyncio.get_running_loop().time())
+            DELIVERY.set(Delivery(call.deadline))
             arguments = decode_params(method.params, params)
-            async with asyncio.timeout(seconds if method.seconds < math.inf else None):
+            if method.seconds == math.inf:
+                return Success(await method.handle(call, arguments))
+            async with call.deadline.limit(), asyncio.timeout(method.seconds):
                 return Success(await method.handle(call, arguments))
         except InvalidParams as error:
             raise JsonRpcError(INVALID_PARAMS, str(error)) from None

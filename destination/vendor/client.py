@@ -1,46 +1,38 @@
 """One request to a vendor: within limits and deadline, its answer classified."""
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import httpx
 import msgspec
 import structlog
 
+from destination.deadline import DELIVERY, Deadline, Delivery
 from destination.errors import (
-    AuthError,
+    CircuitOpen,
     Code,
     DestinationError,
     NoAnswer,
     RateLimited,
-    RefusedError,
     TargetError,
     UnavailableError,
 )
-from destination.inflate import InflatedTooLarge, InflateError, Inflater
+from destination.metrics import ACCEPTED, Meter
+from destination.vendor.answers import BODY_FAILED, no_answer, read, refusal
+from destination.vendor.breaker import Breaker
 from destination.vendor.limiter import Limiter
-from destination.vendor.retry import IDEMPOTENT, Budget, delay, may_repeat, retry_after
+from destination.vendor.retry import IDEMPOTENT, Budget, delay, may_repeat
 from destination.vendor.transport import BlockedError, TLSError
-
-MAX_ANSWER = 256 * 1024
-"""The most bytes of an answer that are read, after inflating."""
-
-DEADLINE: ContextVar[float] = ContextVar("deadline", default=float("inf"))
-"""When the call that is being served ends, on the event loop's clock."""
-
-LEAST = 1.0
-"""An attempt starts only when this many seconds remain."""
 
 CONNECTING = 0.9
 """The share of an attempt's time in which it must be connected: later it would be of no use."""
 
-LANE: ContextVar[str] = ContextVar("lane", default="")
-"""The lane whose records are being delivered; the rate is counted by it."""
+LONGEST_CONNECTING = 3.0
+"""Seconds in which it must be connected in any case: an address that is silent so long is dead."""
 
 NOT_SENT = (
     httpx.ConnectError,
@@ -49,8 +41,6 @@ NOT_SENT = (
     httpx.UnsupportedProtocol,
 )
 """The transport's errors after which no byte of the request has left."""
-
-BODY_FAILED = (httpx.TransportError, InflateError, InflatedTooLarge)
 
 Verdict = Literal["body", "status"]
 """Where a vendor says whether it took a request: in the answer's body, or in its status alone."""
@@ -104,6 +94,7 @@ class VendorClient:
         limiter: Limiter,
         classify: Classify,
         timeout: float,
+        meter: Meter,
         attempts: int = 1,
         random: Callable[[], float] = random.random,
     ) -> None:
@@ -111,9 +102,11 @@ class VendorClient:
         self._limiter = limiter
         self._classify = classify
         self._timeout = timeout
+        self._meter = meter
         self._attempts = attempts
         self._random = random
         self._budget = Budget()
+        self._breaker = Breaker(random)
 
     async def request(
         self,
@@ -148,57 +141,101 @@ class VendorClient:
                 **(options.get("headers") or {}),
             }
         again = method in IDEMPOTENT if repeatable is None else repeatable
+        delivery = DELIVERY.get(None) or Delivery(Deadline(math.inf))
         self._budget.first(_now())
-        unknown: NoAnswer | None = None
+        failed: DestinationError | None = None
         attempt = 0
         while True:
             attempt += 1
             try:
-                return await self._attempt(method, url, options, verdict)
+                return await self._attempt(method, url, options, verdict, delivery)
             except UnavailableError as error:
-                unknown = error if isinstance(error, NoAnswer) else unknown
-                wait = self._back_off(error, attempt, repeatable=again)
+                failed = _telling(failed, error)
+                wait = self._back_off(error, attempt, delivery, repeatable=again)
                 if wait is None:
-                    # What one attempt left open, a later one that was not taken does not close.
-                    raise unknown or error from None
+                    raise failed from None
             await asyncio.sleep(wait)
 
-    def _back_off(self, error: DestinationError, attempt: int, *, repeatable: bool) -> float | None:
+    def _back_off(
+        self,
+        error: DestinationError,
+        attempt: int,
+        delivery: Delivery,
+        *,
+        repeatable: bool,
+    ) -> float | None:
         """Seconds to the next attempt; None when there should be none."""
         if attempt >= self._attempts or not may_repeat(error, repeatable=repeatable):
             return None
         wait = delay(attempt, error, self._random)
-        if _now() + wait > DEADLINE.get() - LEAST or not self._budget.take(_now()):
+        if _now() + wait > delivery.deadline.last_start:
+            return None
+        allowed = self._budget.take(_now())
+        self._meter.retry(allowed=allowed)
+        if not allowed:
             return None
         code = str(error.code)
         log.info("vendor.retry_scheduled", attempt=attempt, code=code, wait=round(wait, 3))
         return wait
 
     async def _attempt(
-        self, method: str, url: str, options: dict[str, Any], verdict: Verdict
+        self,
+        method: str,
+        url: str,
+        options: dict[str, Any],
+        verdict: Verdict,
+        delivery: Delivery,
     ) -> httpx.Response:
-        end = DEADLINE.get() - LEAST
-        if _now() > end or not await self._limiter.acquire(end, LANE.get()):
-            if self._limiter.paused_until > end:
+        seconds = await self._turn(delivery)
+        timeout = httpx.Timeout(seconds, connect=min(CONNECTING * seconds, LONGEST_CONNECTING))
+        request = self._http.build_request(method, url, timeout=timeout, **options)
+        probe = self._breaker.begin()
+        try:
+            response = await self._exchange(request, verdict)
+            error = self._classify(response) or refusal(response)
+        except DestinationError as failure:
+            error = failure
+        except BaseException:
+            self._breaker.abandon(probe=probe)
+            raise
+        self._ended(error, probe=probe)
+        if error is not None:
+            raise error from None
+        return response
+
+    async def _turn(self, delivery: Delivery) -> float:
+        """Wait for leave to send; the seconds that the attempt may take."""
+        self._check_circuit()
+        until = delivery.deadline.last_start
+        delivery.waiting = delivery.attempts == 0
+        if _now() > until or not await self._limiter.acquire(until, delivery.lane):
+            if self._limiter.paused_until > until:
                 raise RateLimited("not sent: the vendor asked for a pause that outlasts the call")
-            raise UnavailableError("not sent: no time was left", code=Code.DEADLINE_NOT_SENT)
-        seconds = min(self._timeout, DEADLINE.get() - _now())
-        timeout = httpx.Timeout(seconds, connect=CONNECTING * seconds)
-        response = await self._exchange(
-            self._http.build_request(method, url, timeout=timeout, **options), verdict
-        )
-        error = self._classify(response) or refusal(response)
-        if error is None:
-            return response
-        if isinstance(error, RateLimited) and error.retry_after is not None:
-            self._limiter.pause(min(error.retry_after, LONGEST_PAUSE))
-        raise error
+            raise delivery.deadline.not_sent()
+        self._check_circuit()  # it may have opened while this request waited
+        delivery.waiting = False
+        delivery.attempts += 1
+        return min(self._timeout, delivery.deadline.end - _now())
+
+    def _check_circuit(self) -> None:
+        if error := self._breaker.blocks(_now()):
+            raise error
+
+    def _ended(self, error: DestinationError | None, *, probe: bool) -> None:
+        was_open = self._breaker.is_open
+        self._breaker.ended(error, _now(), probe=probe)
+        if self._breaker.is_open is not was_open:
+            self._meter.circuit(is_open=self._breaker.is_open)
+            log.warning("vendor.circuit", open=self._breaker.is_open)
+        self._meter.attempt(ACCEPTED if error is None else str(error.code))
+        if isinstance(error, RateLimited):
+            self._limiter.pause(min(delay(1, error, self._random), LONGEST_PAUSE))
 
     async def _exchange(self, request: httpx.Request, verdict: Verdict) -> httpx.Response:
         try:
             response = await self._http.send(request, stream=True)
             try:
-                content = await _body(response)
+                content = await read(response)
             except BODY_FAILED:
                 if response.is_success and verdict == "body":
                     raise
@@ -218,7 +255,7 @@ class VendorClient:
         except NOT_SENT:
             raise UnavailableError("not sent: could not connect to the vendor") from None
         except BODY_FAILED as error:
-            raise NoAnswer(f"no usable answer ({_why(error)}); may have been delivered") from None
+            raise no_answer(error) from None
         headers = [
             pair
             for pair in response.headers.raw
@@ -229,28 +266,18 @@ class VendorClient:
         )
 
 
-async def _body(response: httpx.Response) -> bytes:
-    encoding = response.headers.get("content-encoding", "").lower()
-    if not Inflater.supports(encoding):
-        raise InflateError("unknown encoding")
-    inflater = Inflater(encoding, MAX_ANSWER)
-    empty = True
-    async for piece in response.aiter_raw():
-        inflater.feed(piece)
-        empty = False
-    return b"" if empty else inflater.finish()
+def _telling(before: DestinationError | None, error: DestinationError) -> DestinationError:
+    """
+    Which of two attempts' errors tells the truth about both.
 
-
-def _why(error: Exception) -> str:
-    match error:
-        case httpx.TimeoutException():
-            return "timed out"
-        case InflatedTooLarge():
-            return "too long"
-        case InflateError():
-            return "not readable"
-        case _:
-            return "connection lost"
+    What one attempt left open, a later one that was not taken does not close. What was not even
+    tried says less than what was.
+    """
+    if before is None or isinstance(error, NoAnswer):
+        return error
+    if isinstance(before, NoAnswer) or isinstance(error, CircuitOpen):
+        return before
+    return error
 
 
 def encode(value: Any) -> bytes:
@@ -259,31 +286,3 @@ def encode(value: Any) -> bytes:
     if b"NaN" in encoded or b"Infinity" in encoded:
         _raw.decode(encoded)
     return encoded
-
-
-def refusal(response: httpx.Response) -> DestinationError | None:
-    """
-    The error that a status means, None for a success.
-
-    408, 425, 429 and 503 say that the request was not taken; 500, 502 and 504 leave it open.
-    """
-    status = response.status_code
-    answered = f"the vendor answered {status}"
-    if 200 <= status < 300:
-        return None
-    if status < 200:
-        return NoAnswer(f"{answered}, which is no answer; may have been delivered")
-    if status < 400:
-        return TargetError(
-            f"{answered}, a redirect, which is not followed", code=Code.REDIRECT_REFUSED
-        )
-    if status in (401, 403):
-        return AuthError(f"{answered}: it refused the credentials")
-    if status in (408, 425, 429, 503):
-        return RateLimited(
-            f"not sent: {answered}; it wants fewer requests or a pause",
-            retry_after=retry_after(response.headers, datetime.now(UTC)),
-        )
-    if status in (500, 502, 504) or status > 505:
-        return NoAnswer(f"{answered}; may have been delivered")
-    return RefusedError(answered)

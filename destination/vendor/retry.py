@@ -105,7 +105,7 @@ class Budget:
     def take(self, now: float) -> bool:
         """True when one more retry is within the budget; it then counts."""
         self._forget(now)
-        if len(self._retries) >= max(self._least, self._share * len(self._firsts)):
+        if len(self._retries) + 1 > max(self._least, self._share * len(self._firsts)):
             return False
         self._retries.append(now)
         return True

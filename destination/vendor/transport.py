@@ -19,6 +19,7 @@ import httpx
 import yarl
 
 from destination.vendor.addresses import NotPublic, public_socket
+from destination.vendor.resolver import Resolver
 
 PIECE = 64 * 1024
 """Bytes of a body that are written at once."""
@@ -46,7 +47,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, socket_factory=self._sockets),
+            connector=aiohttp.TCPConnector(
+                limit=self._connections, socket_factory=self._sockets, resolver=Resolver()
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,

@@ -7,10 +7,12 @@ import jsonschema
 import msgspec
 import pytest
 from pydantic import BaseModel, Field
+from support import opened
 
 import destination as ht
 from destination import registry
 from destination.app import make_instance
+from destination.deadline import Deadline
 from destination.listen import listening
 from destination.protocols import hightouch, rpc
 from destination.schema import RESERVED
@@ -342,8 +344,8 @@ def test_c19_a_vendor_that_hangs_is_told_within_five_seconds():
 
         instance.plugin.fields = hang
         request = {"jsonrpc": "2.0", "id": 1, "method": "list_fields", "params": {"object": "user"}}
-        async with instance:
-            call = rpc.Call(instance, deadline=25, rows_left=10)
+        async with opened(instance):
+            call = rpc.Call(instance, Deadline(25), rows_left=10)
             body = await rpc.answer(hightouch.METHODS, msgspec.json.encode(request), call)
         return msgspec.json.decode(body), asyncio.get_running_loop().time()
 

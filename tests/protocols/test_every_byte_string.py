@@ -5,7 +5,6 @@ What is generated runs from noise to requests that deliver rows. No answer may b
 error: that would be a case nobody thought of.
 """
 
-import asyncio
 import gzip
 from collections.abc import Callable, Iterator
 from random import Random
@@ -17,6 +16,7 @@ from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 
 from destination.app import INSTANCES
+from destination.deadline import Deadline
 from destination.protocols import hightouch, rpc
 
 
@@ -220,8 +220,8 @@ def ask(served: Any) -> Callable[[bytes], Any]:
     instance = served.app[INSTANCES]["people"]
 
     async def ask(body: bytes) -> bytes | None:
-        deadline = asyncio.get_running_loop().time() + 25
-        return await rpc.answer(hightouch.METHODS, body, rpc.Call(instance, deadline, 10_000))
+        call = rpc.Call(instance, Deadline(25), 10_000)
+        return await rpc.answer(hightouch.METHODS, body, call)
 
     return ask
 

@@ -14,11 +14,15 @@ import httpx
 import pytest
 from aiohttp import web
 from raw_server import Answer, drip, full, hang_up, nobody, raw
+from support import within
 
+from destination.deadline import LEAST
 from destination.errors import (
     AuthError,
     Code,
+    ConfigError,
     DestinationError,
+    ForbiddenError,
     NoAnswer,
     RateLimited,
     RefusedError,
@@ -26,10 +30,12 @@ from destination.errors import (
     UnavailableError,
 )
 from destination.listen import listening
+from destination.metrics import Metrics
 from destination.model import Rate
 from destination.testing.clock import run_virtually
+from destination.vendor.answers import MAX_ANSWER
 from destination.vendor.auth import HeaderAuth, bearer
-from destination.vendor.client import DEADLINE, LANE, LEAST, MAX_ANSWER, VendorClient, encode
+from destination.vendor.client import VendorClient, encode
 from destination.vendor.limiter import Limiter
 from destination.vendor.transport import AiohttpTransport, BlockedError, TLSError, no_cookies
 
@@ -63,7 +69,9 @@ async def client(
         cookies=no_cookies(),
         **options,
     ) as http:
-        yield VendorClient(http, limiter=Limiter(rate), classify=classify, timeout=seconds)
+        yield VendorClient(
+            http, meter=Metrics().of("x"), limiter=Limiter(rate), classify=classify, timeout=seconds
+        )
 
 
 async def fine(request: web.Request) -> web.Response:
@@ -123,12 +131,15 @@ class TestStatuses:
         ("status", "kind", "code"),
         [
             *((s, TargetError, Code.REDIRECT_REFUSED) for s in (300, 301, 302, 303, 304, 307, 308)),
-            *((s, AuthError, Code.AUTH_FAILED) for s in (401, 403)),
-            *((s, RateLimited, Code.RATE_LIMITED) for s in (408, 425, 429, 503)),
+            (401, AuthError, Code.AUTH_FAILED),
+            (403, ForbiddenError, Code.AUTH_FAILED),
+            (410, ConfigError, Code.CONFIG_INVALID),
+            (429, RateLimited, Code.RATE_LIMITED),
+            *((s, UnavailableError, Code.RATE_LIMITED) for s in (408, 425, 503)),
             *((s, NoAnswer, Code.OUTCOME_UNKNOWN) for s in (500, 502, 504, 507, 520, 522, 599)),
             *(
                 (s, RefusedError, Code.VENDOR_REJECTED)
-                for s in (400, 402, 404, 405, 409, 410, 413, 415, 418, 422, 431, 451, 501, 505)
+                for s in (400, 402, 404, 405, 409, 413, 415, 418, 422, 431, 451, 501, 505)
             ),
         ],
     )
@@ -142,7 +153,7 @@ class TestStatuses:
         assert error.code is code
         assert str(status) in error.message
         assert ("may have been delivered" in error.message) == (kind is NoAnswer)
-        assert ("not sent" in error.message) == (kind is RateLimited)
+        assert ("not sent" in error.message) == (kind in {RateLimited, UnavailableError})
 
     async def test_a_redirect_is_not_followed(self):
         """The credentials and the rows go nowhere else."""
@@ -535,7 +546,7 @@ class TestLimits:
             async with client(transport, rate=Rate(1)) as made:
 
                 async def one(lane: str) -> None:
-                    LANE.set(lane)
+                    within(1000, lane)
                     await made.request("GET", "https://example.com")
 
                 await asyncio.gather(*(asyncio.create_task(one("ab"[n % 2])) for n in range(4)))
@@ -549,7 +560,7 @@ class TestLimits:
         transport = Instant()
 
         async def scenario() -> list[Any]:
-            DEADLINE.set(3.5)
+            within(3.5)
             async with client(transport, rate=Rate(1)) as made:
                 requests = (made.request("GET", "https://example.com") for _ in range(10))
                 return await asyncio.gather(*requests, return_exceptions=True)
@@ -559,17 +570,19 @@ class TestLimits:
         assert transport.times == [0, 1, 2]
         late = [each for each in outcomes if isinstance(each, UnavailableError)]
         assert len(late) == 7
-        assert {each.reason for each in late} == {"DEADLINE_NOT_SENT: not sent: no time was left"}
+        assert {each.reason for each in late} == {
+            "DEADLINE_NOT_SENT: not sent: the call's time was used up"
+        }
 
     @pytest.mark.parametrize(
-        ("deadline", "most", "seconds"), [(25.0, 10.0, 10.0), (4.0, 10.0, 4.0), (math.inf, 7, 7)]
+        ("deadline", "most", "seconds"), [(25.0, 10.0, 10.0), (4.0, 10.0, 3.6), (math.inf, 7, 7)]
     )
     def test_an_attempt_ends_with_the_call(self, deadline, most, seconds):
         """An attempt may take its own time, and no more than the call has left."""
         transport = Instant()
 
         async def scenario() -> None:
-            DEADLINE.set(deadline)
+            within(deadline)
             async with client(transport, seconds=most) as made:
                 await made.request("GET", "https://example.com")
 
@@ -584,7 +597,7 @@ class TestLimits:
         transport = Instant()
 
         async def scenario() -> None:
-            DEADLINE.set(LEAST / 2)
+            within(-LEAST)
             async with client(transport) as made:
                 await made.request("GET", "https://example.com")
 

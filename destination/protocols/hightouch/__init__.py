@@ -5,20 +5,17 @@ The shapes are those of its documentation; where callers differ from it (``ident
 as an object, ``behavior`` with a configuration, typed mapping entries), both are taken.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
-import structlog
 
 from destination.errors import ConfigError
 from destination.instance import Instance
-from destination.model import Field, Operation, Rejection
+from destination.model import Field, Operation
 from destination.protocols.hightouch.configuration import JSON, identifier_column, read_sync
 from destination.protocols.hightouch.rows import read_rows, rejected_rows
 from destination.protocols.rpc import Call, InvalidParams, Method
-
-log = structlog.get_logger()
 
 FORM_SECONDS = 5.0
 """A person waits for the form; a vendor that is slower than this is reported instead."""
@@ -102,16 +99,7 @@ def _send(operation: Operation) -> Callable[[Call, _Rows], Awaitable[JSON]]:
         sync = read_sync(params.configuration or {})
         rows, ids = read_rows(raw, params.idColumn or identifier_column(sync.mapping))
         report = await _instance(call).deliver(sync, operation, rows, call.deadline)
-        rejected = rejected_rows(report.rejections, rows, ids)
-        log.info(
-            "rows.answered",
-            operation=str(operation),
-            rows=report.rows,
-            accepted=report.delivered,
-            rejected=len(report.rejections),
-            reasons=_counts(report.rejections),
-        )
-        return {"rejectedRows": rejected}
+        return {"rejectedRows": rejected_rows(report.rejections, rows, ids)}
 
     return send
 
@@ -129,11 +117,3 @@ METHODS: Mapping[str, Method] = {
 def _instance(call: Call) -> Instance:
     instance: Instance = call.target
     return instance
-
-
-def _counts(rejections: Iterable[Rejection]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for rejection in rejections:
-        code = str(rejection.error.code)
-        counts[code] = counts.get(code, 0) + 1
-    return counts

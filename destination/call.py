@@ -1,0 +1,150 @@
+"""One call: its rows mapped, each delivered in its turn, none that was delivered already."""
+
+import asyncio
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+from destination.deadline import Deadline
+from destination.errors import Code, DestinationError, NoAnswer, RowError, UnavailableError
+from destination.mapping import Plan
+from destination.memory import Memory, NoMemory
+from destination.model import Record, Rejection, Row
+from destination.order import Order, Turn
+from destination.run import Run
+from destination.state.store import Standing
+
+TURN = 0.05
+"""Seconds for which a call may map rows before others have a turn."""
+
+POLL = 0.2
+"""Seconds after which a row that another process is sending is looked at again."""
+
+
+class Call:
+    """
+    The delivery of one call's records.
+
+    Args:
+        scope: What tells this sync's rows from those of others.
+        order: The destination's, shared with its other calls.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        deadline: Deadline,
+        *,
+        scope: Hashable,
+        order: Order,
+        memory: Memory | NoMemory,
+    ) -> None:
+        self._run = run
+        self._deadline = deadline
+        self._scope = scope
+        self._order = order
+        self._memory = memory
+        self.suppressed = 0
+        """Records that were not sent because they are known to have been delivered."""
+
+    async def deliver(self, records: Sequence[Record]) -> tuple[Rejection, ...]:
+        """
+        Deliver and say which records were not.
+
+        Raises:
+            FatalError: A person must act, and no record was or may have been delivered.
+        """
+        with self._order.turn(map(self._row, records)) as turn:
+            for wave in waves(records):
+                held_up = [each for each in wave if turn.must_wait(self._row(each))]
+                waits = {each.position for each in held_up}
+                await self._send([each for each in wave if each.position not in waits])
+                await self._send_later(held_up, turn)
+        if failure := self._run.failure(records):
+            raise failure
+        rejections = self._run.rejections
+        return tuple(rejections[position] for position in sorted(rejections))
+
+    def _row(self, record: Record) -> Hashable:
+        return self._scope, type(record.id), record.id
+
+    async def _send_later(self, records: Sequence[Record], turn: Turn) -> None:
+        """Send what an earlier call has too, once that call is over."""
+        if not records:
+            return
+        try:
+            async with self._deadline.limit():
+                await turn.come(map(self._row, records))
+        except TimeoutError:
+            self._run.reject(records, _in_progress())
+        else:
+            await self._send(records)
+
+    async def _send(self, records: Sequence[Record]) -> None:
+        while records:
+            standings = await self._memory.claim(records)
+            await self._run.send(_those(records, standings, Standing.SEND))
+            self._run.reject(_those(records, standings, Standing.UNKNOWN), _held())
+            self.suppressed += standings.count(Standing.DELIVERED)
+            records = _those(records, standings, Standing.BUSY)
+            if records and not await self._pause():
+                self._run.reject(records, _in_progress())
+                return
+
+    async def _pause(self) -> bool:
+        """Wait a little, where there is time for another try."""
+        if asyncio.get_running_loop().time() + POLL > self._deadline.last_start:
+            return False
+        await asyncio.sleep(POLL)
+        return True
+
+
+async def mapped(
+    plan: Plan, rows: Sequence[Row], deadline: Deadline
+) -> tuple[list[Record], list[Rejection]]:
+    """The records of the rows that can be mapped in time; a long call leaves room for others."""
+    now = asyncio.get_running_loop().time
+    records, rejections, turn = list[Record](), list[Rejection](), now()
+    for row in rows:
+        try:
+            if now() > deadline.end:
+                raise deadline.not_sent()
+            if isinstance(row.columns, RowError):
+                raise row.columns
+            records.append(plan.record(row.position, row.id, row.columns))
+        except DestinationError as error:
+            rejections.append(Rejection(row.position, error))
+        if now() - turn > TURN:
+            await asyncio.sleep(0)
+            turn = now()
+    return records, rejections
+
+
+def waves(records: Sequence[Record]) -> Iterable[list[Record]]:
+    """The records in groups without repeated ids: later versions of a row go after earlier ones."""
+    seen: dict[tuple[type, Any], int] = {}
+    groups: list[list[Record]] = []
+    for record in records:
+        key = (type(record.id), record.id)
+        turn = seen[key] = seen.get(key, -1) + 1
+        if turn == len(groups):
+            groups.append([])
+        groups[turn].append(record)
+    return groups
+
+
+def _those(
+    records: Sequence[Record], standings: Sequence[Standing], wanted: Standing
+) -> list[Record]:
+    return [
+        record for record, standing in zip(records, standings, strict=True) if standing is wanted
+    ]
+
+
+def _in_progress() -> DestinationError:
+    return UnavailableError(
+        "not sent again: another call is delivering this row", code=Code.IN_PROGRESS
+    )
+
+
+def _held() -> DestinationError:
+    return NoAnswer("may have been delivered already; held back, as on_unknown = hold wants it")

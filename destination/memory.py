@@ -1,0 +1,120 @@
+"""
+Delivery memory: what was delivered is not sent again because somebody asked again.
+
+Of each row of a sync only the latest outcome is kept: the operation and the row, as one keyed
+hash. The same again is known; anything else is sent. So add, remove, add sends three times.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from destination.mapping import Column, FieldMapping, Rendered, Source, Static, Unresolved
+from destination.model import Batch, Record
+from destination.state.store import Claim, Outcome, Standing, Store
+
+HOUR = 3600.0
+
+_encoder = msgspec.json.Encoder(order="deterministic", enc_hook=str)
+
+
+def scope_of(destination: str, mapping: FieldMapping, batch: Batch[Any]) -> bytes:
+    """What makes two syncs different: destination, object, mode, mapping and options."""
+    entries = [(each.to, each.identifier, *_written(each.source)) for each in mapping.entries]
+    options = batch.options.model_dump(mode="json")
+    return _encoder.encode((destination, batch.object, batch.mode, entries, options))
+
+
+def _written(source: Source) -> tuple[str, Any]:
+    match source:
+        case Column(name):
+            return "column", name
+        case Rendered(template):
+            return "template", template.source
+        case Static(value):
+            return "static", value
+        case Unresolved(problem):
+            return "unresolved", problem
+
+
+class Memory:
+    """
+    What one call knows and notes of its rows.
+
+    Args:
+        secret: The key of all hashes: who has the store cannot guess a row from it.
+        remember: Seconds for which an outcome counts.
+        hold: Of a row whose same content may have been delivered, say so instead of sending it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        secret: bytes,
+        scope: bytes,
+        operation: str,
+        *,
+        remember: float,
+        hold: bool,
+    ) -> None:
+        self._store = store
+        self._key = _keyed(secret, b"key", scope)
+        self._content = _keyed(secret, b"content", operation.encode())
+        self._remember = remember
+        self._hold = hold
+        self._claims: dict[int, Claim] = {}
+        self._waiting: list[tuple[Claim, Outcome]] = []
+        self._writing = asyncio.Lock()
+
+    async def claim(self, records: Sequence[Record]) -> list[Standing]:
+        """How each record stands, in one step; those to send are claimed."""
+        claims = [self._claim(record) for record in records]
+        standings = await self._store.claim(claims, remember=self._remember, hold=self._hold)
+        for record, claim, standing in zip(records, claims, standings, strict=True):
+            if standing is Standing.SEND:
+                self._claims[record.position] = claim
+        return standings
+
+    async def settle(self, outcomes: Iterable[tuple[Record, Outcome]]) -> None:
+        """
+        Note what became of claimed records; a record counts once.
+
+        It is written when this returns. What comes together is written together.
+        """
+        self._waiting += [
+            (claim, outcome)
+            for record, outcome in outcomes
+            if (claim := self._claims.pop(record.position, None))
+        ]
+        async with self._writing:
+            outcomes_now, self._waiting = self._waiting, []
+            if outcomes_now:
+                await self._store.settle(outcomes_now, remember=self._remember)
+
+    def _claim(self, record: Record) -> Claim:
+        key, content = self._key.copy(), self._content.copy()
+        key.update(_encoder.encode(record.id))
+        content.update(_encoder.encode(record.row))
+        return Claim(key.digest(), content.digest())
+
+
+class NoMemory:
+    """Where sending twice is harmless: every record is sent."""
+
+    async def claim(self, records: Sequence[Record]) -> list[Standing]:
+        """Nothing stands against any."""
+        return [Standing.SEND] * len(records)
+
+    async def settle(self, outcomes: Iterable[tuple[Record, Outcome]]) -> None:
+        """Nothing is noted."""
+
+
+def _keyed(secret: bytes, *parts: bytes) -> Any:
+    """A keyed hash to be continued; each part's length goes in, so that none can run over."""
+    started = hashlib.blake2b(key=secret, digest_size=16)
+    for part in parts:
+        started.update(len(part).to_bytes(8, "big") + part)
+    return started

@@ -1,0 +1,227 @@
+"""
+The store in an SQLite file, for any number of processes on one machine; or in memory, for one.
+
+Each method is one transaction, run on the store's own thread. A file is written ahead (WAL), so
+that what was settled survives the death of the process, though not always that of the machine.
+"""
+
+import asyncio
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from destination.state.owners import Owners
+from destination.state.store import Claim, Outcome, Standing, StoreError
+
+T = TypeVar("T")
+
+BUSY_SECONDS = 1.0
+"""How long another process may hold the file locked."""
+
+CHUNK = 500
+"""Keys in one query; SQLite takes 999 parameters at least."""
+
+SLICES = 256
+"""Each claim sweeps the outcomes that no longer count out of one such part of the table."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS secret (only INTEGER PRIMARY KEY CHECK (only = 1), value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS deliveries (
+    key BLOB PRIMARY KEY,
+    content BLOB,       -- of the latest outcome; NULL when there is none yet
+    delivered INTEGER,  -- 1 when that was delivered, 0 when it is unknown
+    expires REAL,       -- when that no longer counts
+    claimed BLOB,       -- the content that is being sent; NULL when none is
+    owner TEXT,         -- by whom
+    until REAL          -- when the claim no longer counts, should it never be settled
+) WITHOUT ROWID;
+"""
+
+FIND = "SELECT key, content, delivered, expires, claimed, owner, until FROM deliveries WHERE key IN"
+PUT = "REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?)"
+SWEEP = """
+DELETE FROM deliveries WHERE key >= ? AND key < ?
+    AND coalesce(expires, 0) < ? AND coalesce(until, 0) < ?
+"""
+
+
+class SqliteStore:
+    """
+    A store in a file.
+
+    Args:
+        path: None keeps everything in memory, for as long as the process lives.
+        now: The clock, in seconds; it is read once, from then on time is what passes.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        now: Callable[[], float] = time.time,
+        passing: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._path = path
+        # A clock that is set while we run must neither forget deliveries nor keep them for ever.
+        offset = now() - passing()
+        self._clock: Callable[[], float] = lambda: offset + passing()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="state")
+        self._slice = 0
+
+    async def __aenter__(self) -> Self:
+        await self._run(self._open)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with suppress(StoreError):
+            await self._run(self._close)
+        self._thread.shutdown(wait=False)
+
+    async def secret(self) -> bytes:
+        """The random key of all hashes: made when the file was made."""
+        return await self._run(self._secret)
+
+    async def claim(
+        self, claims: Sequence[Claim], *, remember: float, hold: bool
+    ) -> list[Standing]:
+        """How each row stands; those to send are claimed. See ``Store.claim``."""
+        return await self._run(lambda: self._claim(claims, remember, hold=hold))
+
+    async def settle(self, outcomes: Sequence[tuple[Claim, Outcome]], *, remember: float) -> None:
+        """Note what became of claimed rows. See ``Store.settle``."""
+        await self._run(lambda: self._settle(outcomes, remember))
+
+    async def _run(self, step: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, step)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(type(error).__name__) from None
+
+    def _open(self) -> None:
+        if self._path is not None and not self._path.exists():
+            self._path.touch(mode=0o600)
+        self._owners = Owners(self._path)
+        self._db = sqlite3.connect(
+            self._path or ":memory:",
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.executescript(SCHEMA)
+
+    def _close(self) -> None:
+        self._db.close()
+        self._owners.close()
+
+    def _secret(self) -> bytes:
+        self._db.execute("INSERT OR IGNORE INTO secret VALUES (1, ?)", (secrets.token_bytes(32),))
+        [[value]] = self._db.execute("SELECT value FROM secret")
+        return bytes(value)
+
+    def _claim(self, claims: Sequence[Claim], remember: float, *, hold: bool) -> list[Standing]:
+        now = self._clock()
+        with self._transaction():
+            self._sweep(now)
+            known = self._known(claims)
+            before = [known.get(each.key, _NOTHING) for each in claims]
+            standings = [
+                each.standing(claim.content, now, hold=hold)
+                for each, claim in zip(before, claims, strict=True)
+            ]
+            self._db.executemany(
+                PUT,
+                (
+                    (claim.key, *each.outcome, claim.content, self._owners.me, now + remember)
+                    for claim, each, standing in zip(claims, before, standings, strict=True)
+                    if standing is Standing.SEND
+                ),
+            )
+        return standings
+
+    def _known(self, claims: Sequence[Claim]) -> dict[bytes, "_Known"]:
+        known = {}
+        alive: dict[str, bool] = {}
+        for start in range(0, len(claims), CHUNK):
+            keys = [each.key for each in claims[start : start + CHUNK]]
+            for row in self._db.execute(f"{FIND} ({','.join('?' * len(keys))})", keys):
+                owner = row[5]
+                if owner is not None and owner not in alive:
+                    alive[owner] = self._owners.alive(owner)
+                known[row[0]] = _Known.read(row, busy=owner is not None and alive[owner])
+        return known
+
+    def _settle(self, outcomes: Sequence[tuple[Claim, Outcome]], remember: float) -> None:
+        expires = self._clock() + remember
+        with self._transaction():
+            self._db.executemany(
+                PUT,
+                (
+                    (claim.key, claim.content, outcome is Outcome.DELIVERED, expires, *_NO_CLAIM)
+                    for claim, outcome in outcomes
+                    if outcome is not Outcome.NOT_SENT
+                ),
+            )
+            self._db.executemany(
+                "UPDATE deliveries SET claimed = NULL, owner = NULL, until = NULL WHERE key = ?",
+                ((claim.key,) for claim, outcome in outcomes if outcome is Outcome.NOT_SENT),
+            )
+
+    def _sweep(self, now: float) -> None:
+        """Remove what no longer counts from a part of the table, another part each time."""
+        start, self._slice = self._slice, (self._slice + 1) % SLICES
+        end = bytes([start + 1]) if start + 1 < SLICES else b"\xff" * 64
+        self._db.execute(SWEEP, (bytes([start]), end, now, now))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the table says of a row."""
+
+    content: bytes | None = None
+    delivered: bool = False
+    expires: float | None = None
+    busy: bool = False
+
+    @classmethod
+    def read(cls, row: Any, *, busy: bool) -> "_Known":
+        """A claim that its owner can no longer settle leaves its own content's outcome unknown."""
+        _, content, delivered, expires, claimed, _, until = row
+        if claimed is not None and not busy:
+            return cls(claimed, delivered=False, expires=until)
+        return cls(content, bool(delivered), expires, busy)
+
+    @property
+    def outcome(self) -> tuple[bytes | None, bool, float | None]:
+        """The latest outcome, as it is stored."""
+        return self.content, self.delivered, self.expires
+
+    def standing(self, content: bytes, now: float, *, hold: bool) -> Standing:
+        if self.busy:
+            return Standing.BUSY
+        if self.content != content or self.expires is None or self.expires < now:
+            return Standing.SEND
+        if self.delivered:
+            return Standing.DELIVERED
+        return Standing.UNKNOWN if hold else Standing.SEND
+
+
+_NOTHING = _Known()
+_NO_CLAIM = (None, None, None)

@@ -1,0 +1,95 @@
+"""A vendor's answer: read within bounds, and what its status means."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import httpx
+
+from destination.errors import (
+    AuthError,
+    Code,
+    ConfigError,
+    DestinationError,
+    ForbiddenError,
+    NoAnswer,
+    RateLimited,
+    RefusedError,
+    TargetError,
+    UnavailableError,
+)
+from destination.inflate import InflatedTooLarge, InflateError, Inflater
+from destination.vendor.retry import retry_after
+
+MAX_ANSWER = 256 * 1024
+"""The most bytes of an answer that are read, after inflating."""
+
+BODY_FAILED = (httpx.TransportError, InflateError, InflatedTooLarge)
+"""What reading an answer's body may raise."""
+
+
+async def read(response: httpx.Response) -> bytes:
+    """The body, inflated; raises one of BODY_FAILED when it cannot be had whole."""
+    encoding = response.headers.get("content-encoding", "").lower()
+    if not Inflater.supports(encoding):
+        raise InflateError("unknown encoding")
+    inflater = Inflater(encoding, MAX_ANSWER)
+    empty = True
+    async for piece in response.aiter_raw():
+        inflater.feed(piece)
+        empty = False
+    return b"" if empty else inflater.finish()
+
+
+def no_answer(error: Exception) -> NoAnswer:
+    """The error for a request that went out and whose answer could not be had."""
+    match error:
+        case httpx.TimeoutException():
+            why = "timed out"
+        case InflatedTooLarge():
+            why = "too long"
+        case InflateError():
+            why = "not readable"
+        case _:
+            why = "connection lost"
+    return NoAnswer(f"no usable answer ({why}); may have been delivered")
+
+
+def refusal(response: httpx.Response) -> DestinationError | None:
+    """
+    The error that a status means, None for a success.
+
+    408, 425, 429 and 503 say that the request was not taken; 500, 502 and 504 leave it open.
+    """
+    status = response.status_code
+    answered = f"the vendor answered {status}"
+    if 200 <= status < 300:
+        return None
+    if status < 200:
+        return NoAnswer(f"{answered}, which is no answer; may have been delivered")
+    if status < 400:
+        return TargetError(
+            f"{answered}, a redirect, which is not followed", code=Code.REDIRECT_REFUSED
+        )
+    if told := _TOLD.get(status):
+        error, meaning = told
+        return error(f"{answered}: {meaning}")
+    if status in (408, 425, 429, 503):
+        return _not_taken(response)
+    if status in (500, 502, 504) or status > 505:
+        return NoAnswer(f"{answered}; may have been delivered")
+    return RefusedError(answered)
+
+
+_TOLD: Mapping[int, tuple[type[DestinationError], str]] = {
+    401: (AuthError, "it refused the credentials"),
+    403: (ForbiddenError, "it refused the credentials, or what was sent"),
+    410: (ConfigError, "the address is gone for good"),
+}
+
+
+def _not_taken(response: httpx.Response) -> UnavailableError:
+    answered = f"not sent: the vendor answered {response.status_code}"
+    wait = retry_after(response.headers, datetime.now(UTC))
+    if response.status_code == 429 or wait is not None:
+        return RateLimited(f"{answered}; it wants fewer requests or a pause", retry_after=wait)
+    return UnavailableError(f"{answered}; it did not take the request", code=Code.RATE_LIMITED)

@@ -1,0 +1,54 @@
+"""A destination's client, opened: its connections, its pace, and what it may reach."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from destination.errors import ConfigError
+from destination.metrics import Meter
+from destination.model import Limits
+from destination.tuning import Tuning
+from destination.vendor.client import Classify, Connection, VendorClient
+from destination.vendor.limiter import Limiter
+from destination.vendor.transport import AiohttpTransport, no_cookies
+
+FORM_CONNECTIONS = 10
+"""Connections beside those that deliver: a delivery that has its permit never waits for one."""
+
+
+@asynccontextmanager
+async def opened(
+    connection: Connection, tuning: Tuning, limits: Limits, classify: Classify, meter: Meter
+) -> AsyncIterator[VendorClient]:
+    """The client that reaches this vendor inside the block, within these limits."""
+    public_only = not tuning.allow_private_networks
+    async with httpx.AsyncClient(
+        transport=AiohttpTransport(
+            connections=limits.concurrency + FORM_CONNECTIONS, public_only=public_only
+        ),
+        base_url=tuning.base_url or connection.base_url,
+        auth=connection.auth,
+        headers={
+            "Accept-Encoding": "identity",
+            "User-Agent": "destination",
+            **connection.headers,
+        },
+        cookies=no_cookies(),
+        follow_redirects=False,
+        trust_env=False,
+        event_hooks={"request": [_https_only] if public_only else []},
+    ) as http:
+        yield VendorClient(
+            http,
+            limiter=Limiter(limits.rate),
+            classify=classify,
+            timeout=tuning.timeout,
+            attempts=tuning.attempts or limits.attempts,
+            meter=meter,
+        )
+
+
+async def _https_only(request: httpx.Request) -> None:
+    if request.url.scheme != "https":
+        raise ConfigError("only https is allowed; allow_private_networks = true permits plain http")
