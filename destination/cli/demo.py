@@ -245,7 +245,7 @@ async def served(reached: Mapping[str, Reached]) -> AsyncIterator[tuple[str, dic
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("DESTINATION", "SERVER__"))
+        if not name.startswith(("DESTINATION", "SERVER__", "STATE_URL"))
     }
     environment = kept | {
         "HOST": "127.0.0.1",

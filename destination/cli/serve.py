@@ -17,6 +17,7 @@ from destination.errors import ConfigError
 from destination.listen import listening
 from destination.log_writer import unblocked
 from destination.settings import Settings, load
+from destination.state import IN_MEMORY
 
 log = structlog.get_logger()
 
@@ -73,6 +74,9 @@ async def _serve(settings: Settings, *, sandbox: bool) -> None:
                 "DESTINATIONS__NAME__KIND, or try with --sandbox."
             )
         settings = settings.model_copy(update={"destinations": merged})
+        if sandbox and not settings.state_url:
+            # Stand-ins start empty each time: what they held before must not count as delivered.
+            settings = settings.model_copy(update={"state_url": IN_MEMORY})
         app = build(settings)
         host, port = settings.address
         async with listening(app, host, port, grace=GRACE) as url:

@@ -66,6 +66,14 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
         return good if self.taken is None else self.taken
 
     @property
+    def wait(self) -> float | None:
+        """The seconds that the answer asks to be left alone, where they can be believed."""
+        if self.retry_date is not None:
+            return self.retry_date if self.retry_date >= 0 else None
+        text = self.retry_after or ""
+        return float(text) if text.isascii() and text.isdigit() else None
+
+    @property
     def plain(self) -> bool:
         """Whether nothing is wrong with the request as a whole."""
         return self.do in ("answer", "reject") and self.status < 300 and self.takes

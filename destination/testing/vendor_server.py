@@ -128,7 +128,9 @@ class _Server:
         for members, taken, answer in fates:
             if members or not rejected:
                 ids, contents = tuple(m.id for m in members), tuple(m.content for m in members)
-                line = Arrival(at, number, method, path, ids, contents, taken, answer, key)
+                line = Arrival(
+                    at, number, method, path, ids, contents, taken, answer, key, step.wait
+                )
                 os.write(self._log, json.dumps(asdict(line)).encode() + b"\n")
 
 

@@ -1,0 +1,63 @@
+"""What the fault tests share: a vendor's process for each module, and the stage."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aiohttp
+import pytest
+from scene import Scene, webhook
+from support import Serve
+
+from destination.testing.proxy import proxy
+from destination.testing.script import Script
+from destination.testing.vendor import Vendor
+from destination.vendor import breaker
+
+Stage = Callable[..., Awaitable[Scene]]
+
+
+@pytest.fixture(scope="module")
+def vendor_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vendor]:
+    """One process for all tests of a module: starting it takes most of a second."""
+    vendor = Vendor(tmp_path_factory.mktemp("vendor") / "log")
+    vendor.start()
+    yield vendor
+    vendor.stop()
+
+
+@pytest.fixture
+def vendor(vendor_process: Vendor) -> Vendor:
+    """The vendor, well and with an empty log."""
+    vendor_process.script(Script())
+    vendor_process.log.write_bytes(b"")
+    return vendor_process
+
+
+@pytest.fixture
+def short_rest(monkeypatch: pytest.MonkeyPatch) -> float:
+    """The circuit's rest, short enough to be waited for: its length has tests of its own."""
+    monkeypatch.setattr(breaker, "REST", 0.3)
+    return 0.3
+
+
+@pytest.fixture
+async def stage(serve: Serve, vendor: Vendor) -> AsyncIterator[Stage]:
+    """Set a scene: our server with a webhook that sends through a fault proxy to the vendor."""
+    async with AsyncExitStack() as stack:
+
+        async def set_up(*, deadline: float = 5.0, **settings: Any) -> Scene:
+            server = settings.pop("server", {}) | {"deadline": deadline}
+            more = settings.pop("destinations", {})
+            between = await stack.enter_async_context(proxy(vendor.url))
+            hooks = {"hook": webhook(f"{between.url}/rows", **settings)} | more
+            served = await serve(hooks, server=server)
+            http = await stack.enter_async_context(aiohttp.ClientSession())
+            remembers = settings.get("remember", 0 if settings.get("idempotent") else 24) > 0
+            judged: dict[str, Any] = {"memory": remembers}
+            return Scene(
+                http, served.url, "/hightouch/hook", vendor, between, deadline, judged,
+                served=served,
+            )  # fmt: skip
+
+        yield set_up
