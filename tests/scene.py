@@ -126,7 +126,7 @@ class Scene:
         method: str,
         sent: Sequence[Mapping[str, Any]],
         *,
-        timeout: float = 60.0,
+        patience: float = 60.0,
         **configuration: Any,
     ) -> Answer:
         """One call; without an answer its status is 0."""
@@ -138,7 +138,7 @@ class Scene:
                 self.url + self.path,
                 data=json.dumps(body).encode(),
                 headers=BEARER | {"Content-Type": "application/json"},
-                timeout=aiohttp.ClientTimeout(total=timeout),
+                timeout=aiohttp.ClientTimeout(total=patience),
             ) as response:
                 answered, status = time.monotonic(), response.status
                 text = await response.text()
