@@ -115,5 +115,6 @@ class Meter:
     def call(self, operation: str, outcomes: Mapping[str, int], seconds: float) -> None:
         """A call's rows by outcome, and how long it took."""
         for outcome, count in outcomes.items():
-            self._rows.labels(self._destination, operation, outcome).inc(count)
+            if count:
+                self._rows.labels(self._destination, operation, outcome).inc(count)
         self._seconds.observe(seconds)

@@ -58,7 +58,7 @@ class Order:
         finally:
             turn._leave()
             for row in rows:
-                if self._last[row] is turn:
+                if self._last.get(row) is turn:
                     self._restore(row, turn)
 
     def _restore(self, row: Hashable, turn: Turn) -> None:

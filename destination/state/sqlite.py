@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -73,14 +73,19 @@ class SqliteStore:
         self._clock: Callable[[], float] = lambda: offset + passing()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="state")
         self._slice = 0
+        self._closing = ExitStack()
 
     async def __aenter__(self) -> Self:
-        await self._run(self._open)
+        try:
+            await self._run(self._open)
+        except StoreError:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         with suppress(StoreError):
-            await self._run(self._close)
+            await self._run(self._closing.close)
         self._thread.shutdown(wait=False)
 
     async def secret(self) -> bytes:
@@ -100,26 +105,26 @@ class SqliteStore:
     async def _run(self, step: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, step)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(type(error).__name__) from None
+        except sqlite3.Error as error:
+            raise StoreError(str(error)) from None  # SQLite's messages hold names, never values
+        except OSError as error:
+            raise StoreError(error.strerror or type(error).__name__) from None
 
     def _open(self) -> None:
         if self._path is not None and not self._path.exists():
             self._path.touch(mode=0o600)
         self._owners = Owners(self._path)
+        self._closing.callback(self._owners.close)
         self._db = sqlite3.connect(
             self._path or ":memory:",
             timeout=BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
         )
+        self._closing.callback(self._db.close)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(SCHEMA)
-
-    def _close(self) -> None:
-        self._db.close()
-        self._owners.close()
 
     def _secret(self) -> bytes:
         self._db.execute("INSERT OR IGNORE INTO secret VALUES (1, ?)", (secrets.token_bytes(32),))
