@@ -12,19 +12,15 @@ import structlog
 from destination.call import Call, mapped
 from destination.deadline import Deadline
 from destination.errors import (
-    Code,
     ConfigError,
     DestinationError,
     FatalError,
     NoAnswer,
-    RowError,
     UnavailableError,
 )
-from destination.mapping import Plan
 from destination.memory import HOUR, Memory, NoMemory, scope_of
 from destination.metrics import ACCEPTED, SUPPRESSED, Meter
 from destination.model import (
-    Batch,
     Field,
     Limits,
     Mode,
@@ -35,6 +31,7 @@ from destination.model import (
     Row,
 )
 from destination.order import Order
+from destination.planning import Planner
 from destination.plugin import Destination
 from destination.run import Run
 from destination.schema import form_schema, option_problems, option_values, parse_options
@@ -48,12 +45,6 @@ log = structlog.get_logger()
 Form = tuple[dict[str, Any], dict[str, Any]]
 """A JSON Schema and a uiSchema."""
 
-DESCRIBED_FOR = 60.0
-"""Seconds that the vendor's objects, fields and choices are remembered while rows are sent."""
-
-MANY_DESCRIBED = 100
-"""Objects and modes remembered at most; their names come from callers."""
-
 RESERVE = 3.0
 """Seconds of the deadline that ``behavior`` does not plan to use."""
 
@@ -65,15 +56,6 @@ class Behavior:
     batch_size: int
     operations: Mapping[Operation, bool]
     skip_initial_run: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Described:
-    object: Object
-    mode: Mode
-    fields: Sequence[Field]
-    form: Form | None
-    expires: float
 
 
 class Instance:
@@ -102,7 +84,7 @@ class Instance:
         self._deadline = deadline
         self._max_rows = max_rows
         self._order = Order()
-        self._known: dict[tuple[str | None, str | None], _Described] = {}
+        self._planner = Planner(plugin)
 
     @asynccontextmanager
     async def opened(self, store: Store, meter: Meter) -> AsyncIterator[Self]:
@@ -246,9 +228,11 @@ class Instance:
     ) -> Report:
         if not rows:
             return Report(0)
+        if not self.active:
+            raise ConfigError("this destination is switched off (active = false)")
         try:
             async with deadline.limit():
-                plan, batch = await self._plan(sync, operation)
+                plan, batch = await self._planner.plan(sync, operation)
         except FatalError:
             raise
         except (TimeoutError, NoAnswer):
@@ -282,39 +266,6 @@ class Instance:
             remember=limits.remember * HOUR,
             hold=self._tuning.on_unknown == "hold",
         )
-
-    async def _plan(self, sync: Sync, operation: Operation) -> tuple[Plan, Batch[Any]]:
-        if not self.active:
-            raise ConfigError("this destination is switched off (active = false)")
-        described = await self._described(sync.object, sync.mode)
-        mode, form = described.mode, described.form
-        verb = mode.verb(operation)
-        if verb is None:
-            raise RowError(
-                f'mode "{mode.id}" does not send rows to {operation}', code=Code.NOT_SUPPORTED
-            )
-        values = option_values(form[0], sync.configuration) if form else {}
-        if form and (problems := list(option_problems(form[0], values))):
-            raise ConfigError(" ".join(problems))
-        options = parse_options(self.plugin.options_model, values)
-        plan = Plan(sync.mapping, described.fields, operation)
-        return plan, Batch(described.object.id, mode.id, operation, verb, options, ())
-
-    async def _described(self, object_id: str | None, mode_id: str | None) -> _Described:
-        """What the vendor says of an object and mode, remembered between the calls of a run."""
-        now = asyncio.get_running_loop().time()
-        known = self._known.get((object_id, mode_id))
-        if known is not None and now < known.expires:
-            return known
-        object = choose_object(await self.plugin.discover(), object_id)
-        mode = choose_mode(object, mode_id)
-        form = form_schema(self.plugin.options_model, await self.plugin.form(object, mode.id))
-        fields = await self.plugin.fields(object, mode.id)
-        if len(self._known) >= MANY_DESCRIBED:
-            self._known.clear()
-        described = _Described(object, mode, fields, form, now + DESCRIBED_FOR)
-        self._known[object_id, mode_id] = described
-        return described
 
 
 def _all_rejected(rows: Sequence[Row], error: DestinationError) -> Report:

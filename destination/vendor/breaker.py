@@ -48,6 +48,8 @@ class Breaker:
         self._open_until: float | None = None
         self._because: DestinationError | None = None
         self._probing = False
+        self._period = 0
+        """Counts how often the circuit opened and closed."""
 
     @property
     def is_open(self) -> bool:
@@ -62,54 +64,61 @@ class Breaker:
             return self._because.before_sending()
         return CircuitOpen("not sent: the vendor failed too often a moment ago and is given a rest")
 
-    def begin(self) -> bool:
-        """A request goes out that ``blocks`` did not forbid. True when it is the probe."""
-        self._probing = self._open_until is not None
-        return self._probing
+    def begin(self) -> int:
+        """A request goes out that ``blocks`` did not forbid; its outcome is told with this."""
+        self._probing = self.is_open
+        return self._period
 
-    def abandon(self, *, probe: bool) -> None:
+    def abandon(self, began: int) -> None:
         """The request was given up without an outcome: another may probe."""
-        if probe:
+        if began == self._period:
             self._probing = False
 
-    def ended(self, error: DestinationError | None, now: float, *, probe: bool) -> None:
-        """The request's outcome, as it was classified; None when it was taken."""
-        self.abandon(probe=probe)
+    def ended(self, error: DestinationError | None, now: float, began: int) -> None:
+        """
+        The request's outcome, as it was classified; None when it was taken.
+
+        What was under way when the circuit opened changes nothing any more: no failure makes
+        the rest longer, and no late success cuts it short.
+        """
+        if began != self._period:
+            return
+        self._probing = False
         match error:
             case FatalError():
                 self._fatal += 1
-                if self._fatal >= FATAL or probe:
+                if self._fatal >= FATAL or self.is_open:
                     self._open(error, now)
             case UnavailableError() if not isinstance(error, RateLimited):
-                self._failed(error, now, probe=probe)
+                self._failed(error, now)
             case _:  # taken, or a no that proves that the vendor is there
                 self._answered(now, counts=error is None)
 
-    def _failed(self, error: DestinationError, now: float, *, probe: bool) -> None:
+    def _failed(self, error: DestinationError, now: float) -> None:
         self._fatal = 0
         self._failures += 1
         self._note(now, failed=True)
         often = len(self._recent) >= SAMPLE and self._recent_failures >= SHARE * len(self._recent)
-        if probe or self._failures >= CONSECUTIVE or often:
+        if self.is_open or self._failures >= CONSECUTIVE or often:
             self._open(error, now)
 
     def _answered(self, now: float, *, counts: bool) -> None:
         self._failures = self._fatal = 0
         if counts:
             self._note(now, failed=False)
-        if self._open_until is not None:
+        if self.is_open:
             self._recent.clear()
             self._recent_failures = 0
             self._open_until = self._because = None
             self._rest = REST
+            self._period += 1
 
     def _open(self, error: DestinationError, now: float) -> None:
-        if self._open_until is not None:
-            if now < self._open_until:
-                return  # it was under way already when the circuit opened
+        if self.is_open:
             self._rest = min(2 * self._rest, LONGEST_REST)
         self._because = error
         self._open_until = now + self._rest * (0.9 + 0.2 * self._random())
+        self._period += 1
 
     def _note(self, now: float, *, failed: bool) -> None:
         self._recent.append((now, failed))

@@ -189,16 +189,16 @@ class VendorClient:
         seconds = await self._turn(delivery)
         timeout = httpx.Timeout(seconds, connect=min(CONNECTING * seconds, LONGEST_CONNECTING))
         request = self._http.build_request(method, url, timeout=timeout, **options)
-        probe = self._breaker.begin()
+        began = self._breaker.begin()
         try:
             response = await self._exchange(request, verdict)
             error = self._classify(response) or refusal(response)
         except DestinationError as failure:
             error = failure
         except BaseException:
-            self._breaker.abandon(probe=probe)
+            self._breaker.abandon(began)
             raise
-        self._ended(error, probe=probe)
+        self._ended(error, began)
         if error is not None:
             raise error from None
         return response
@@ -221,9 +221,9 @@ class VendorClient:
         if error := self._breaker.blocks(_now()):
             raise error
 
-    def _ended(self, error: DestinationError | None, *, probe: bool) -> None:
+    def _ended(self, error: DestinationError | None, began: int) -> None:
         was_open = self._breaker.is_open
-        self._breaker.ended(error, _now(), probe=probe)
+        self._breaker.ended(error, _now(), began)
         if self._breaker.is_open is not was_open:
             self._meter.circuit(is_open=self._breaker.is_open)
             log.warning("vendor.circuit", open=self._breaker.is_open)

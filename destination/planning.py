@@ -1,0 +1,75 @@
+"""What a sync means to a destination: which verb, which fields, which options."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from destination.errors import Code, ConfigError, RowError
+from destination.mapping import Plan
+from destination.model import Batch, Field, Mode, Object, Operation
+from destination.plugin import Destination
+from destination.schema import form_schema, option_problems, option_values, parse_options
+from destination.sync import Sync, choose_mode, choose_object
+
+DESCRIBED_FOR = 60.0
+"""Seconds that the vendor's objects, fields and choices are remembered while rows are sent."""
+
+MANY_DESCRIBED = 100
+"""Objects and modes remembered at most; their names come from callers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    object: Object
+    mode: Mode
+    fields: Sequence[Field]
+    form: tuple[dict[str, Any], dict[str, Any]] | None
+    expires: float
+
+
+class Planner:
+    """Makes plans, and remembers between the calls of a run what the vendor says there is."""
+
+    def __init__(self, plugin: Destination[Any, Any]) -> None:
+        self._plugin = plugin
+        self._known: dict[tuple[str | None, str | None], _Described] = {}
+
+    async def plan(self, sync: Sync, operation: Operation) -> tuple[Plan, Batch[Any]]:
+        """
+        The mapping, and the batch without records, of one operation.
+
+        Raises:
+            ConfigError: The sync names what does not exist, or its options are wrong.
+            RowError: Its mode does not send this operation.
+            DestinationError: The vendor did not say what there is.
+        """
+        described = await self._described(sync.object, sync.mode)
+        mode, form = described.mode, described.form
+        verb = mode.verb(operation)
+        if verb is None:
+            raise RowError(
+                f'mode "{mode.id}" does not send rows to {operation}', code=Code.NOT_SUPPORTED
+            )
+        values = option_values(form[0], sync.configuration) if form else {}
+        if form and (problems := list(option_problems(form[0], values))):
+            raise ConfigError(" ".join(problems))
+        options = parse_options(self._plugin.options_model, values)
+        plan = Plan(sync.mapping, described.fields, operation)
+        return plan, Batch(described.object.id, mode.id, operation, verb, options, ())
+
+    async def _described(self, object_id: str | None, mode_id: str | None) -> _Described:
+        """What the vendor says of an object and mode, remembered between the calls of a run."""
+        now = asyncio.get_running_loop().time()
+        known = self._known.get((object_id, mode_id))
+        if known is not None and now < known.expires:
+            return known
+        object = choose_object(await self._plugin.discover(), object_id)
+        mode = choose_mode(object, mode_id)
+        form = form_schema(self._plugin.options_model, await self._plugin.form(object, mode.id))
+        fields = await self._plugin.fields(object, mode.id)
+        if len(self._known) >= MANY_DESCRIBED:
+            self._known.clear()
+        described = _Described(object, mode, fields, form, now + DESCRIBED_FOR)
+        self._known[object_id, mode_id] = described
+        return described
