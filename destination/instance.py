@@ -30,6 +30,7 @@ from destination.model import (
     Report,
     Row,
 )
+from destination.notes import Notes
 from destination.order import Order
 from destination.planning import Planner
 from destination.plugin import Destination
@@ -96,6 +97,7 @@ class Instance:
         """
         self._store, self._meter = store, meter
         self._secret = await store.secret()
+        self.plugin.notes = Notes(store, self._secret, self.name)
         limits = self._tuning.applied(self.plugin.limits_for(None, None))
         self._permits = asyncio.Semaphore(limits.concurrency)
         async with opened(

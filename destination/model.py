@@ -190,7 +190,12 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[OptionsT]):
-    """Valid records that share one verb, one sync's options and one lane."""
+    """
+    Valid records that share one verb, one sync's options and one lane.
+
+    Args:
+        id_column: The name of the column that the records' ids come from.
+    """
 
     object: str | None
     mode: str
@@ -198,6 +203,7 @@ class Batch(Generic[OptionsT]):
     verb: str
     options: OptionsT
     records: Sequence[Record]
+    id_column: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,8 @@ class Planner:
             raise ConfigError(" ".join(problems))
         options = parse_options(self._plugin.options_model, values)
         plan = Plan(sync.mapping, described.fields, operation)
-        return plan, Batch(described.object.id, mode.id, operation, verb, options, ())
+        batch = Batch(described.object.id, mode.id, operation, verb, options, (), sync.id_column)
+        return plan, batch
 
     async def _described(self, object_id: str | None, mode_id: str | None) -> _Described:
         """What the vendor says of an object and mode, remembered between the calls of a run."""

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from destination.errors import DestinationError
 from destination.model import Batch, Field, Form, Limits, Object, Record, Rejection
+from destination.notes import Notes
 from destination.schema import RESERVED
 from destination.sync import Sync
 from destination.vendor.client import Connection, VendorClient
@@ -44,6 +45,8 @@ class Destination(Generic[SettingsT, OptionsT]):
         self.settings = settings
         self.http: VendorClient
         """Requests to the vendor: a response that arrives is a good one, anything else raises."""
+        self.notes: Notes
+        """Small values kept by row id, such as the timestamp of the message about a row."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Read the two models from the generic parameters; refuse option names that cannot work."""

@@ -22,6 +22,7 @@ class Sync:
     Args:
         configuration: The platform's own document: option values stand in it.
         columns: The model's columns where they are known, else None.
+        id_column: The column that rows are known by, where the platform names it.
     """
 
     object: str | None = None
@@ -29,6 +30,7 @@ class Sync:
     mapping: FieldMapping = field(default_factory=FieldMapping)
     configuration: Mapping[str, Any] = field(default_factory=dict)
     columns: frozenset[str] | None = None
+    id_column: str = ""
 
 
 def choose_object(objects: Sequence[Object], id: str | None) -> Object:

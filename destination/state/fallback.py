@@ -88,6 +88,36 @@ class FallbackStore:
         if self._used or not done:
             await self._substitute.settle(outcomes, remember=remember)
 
+    async def read(self, keys: Sequence[bytes]) -> list[str | None]:
+        """
+        The notes under these keys.
+
+        Raises:
+            StoreError: The real store fails and memory does not know them all: a note that is
+                taken for missing would do harm.
+        """
+        found = await self._tried(lambda: self._store.read(keys))
+        if found is not None and not self._used:
+            return found
+        own = await self._substitute.read(keys)
+        if found is None and None in own:
+            raise StoreError("the store cannot be read")
+        return (
+            own
+            if found is None
+            else [mine or theirs for mine, theirs in zip(own, found, strict=True)]
+        )
+
+    async def write(self, notes: Sequence[tuple[bytes, str | None]]) -> None:
+        """Keep these notes, wherever that is possible."""
+        done = await self._tried(lambda: self._written(notes))
+        if self._used or not done:
+            await self._substitute.write(notes)
+
+    async def _written(self, notes: Sequence[tuple[bytes, str | None]]) -> bool:
+        await self._store.write(notes)
+        return True
+
     async def _settled(self, outcomes: Sequence[tuple[Claim, Outcome]], remember: float) -> bool:
         await self._store.settle(outcomes, remember=remember)
         return True

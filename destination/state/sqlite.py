@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
     owner TEXT,         -- by whom
     until REAL          -- when the claim no longer counts, should it never be settled
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notes (key BLOB PRIMARY KEY, note TEXT NOT NULL) WITHOUT ROWID;
 """
 
 FIND = "SELECT key, content, delivered, expires, claimed, owner, until FROM deliveries WHERE key IN"
@@ -102,6 +103,14 @@ class SqliteStore:
         """Note what became of claimed rows. See ``Store.settle``."""
         await self._run(lambda: self._settle(outcomes, remember))
 
+    async def read(self, keys: Sequence[bytes]) -> list[str | None]:
+        """The notes under these keys. See ``Store.read``."""
+        return await self._run(lambda: self._read(keys))
+
+    async def write(self, notes: Sequence[tuple[bytes, str | None]]) -> None:
+        """Keep these notes. See ``Store.write``."""
+        await self._run(lambda: self._write(notes))
+
     async def _run(self, step: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, step)
@@ -154,8 +163,7 @@ class SqliteStore:
     def _known(self, claims: Sequence[Claim]) -> dict[bytes, "_Known"]:
         known = {}
         alive: dict[str, bool] = {}
-        for start in range(0, len(claims), CHUNK):
-            keys = [each.key for each in claims[start : start + CHUNK]]
+        for keys in _chunks([each.key for each in claims]):
             for row in self._db.execute(f"{FIND} ({','.join('?' * len(keys))})", keys):
                 owner = row[5]
                 if owner is not None and owner not in alive:
@@ -179,6 +187,24 @@ class SqliteStore:
                 ((claim.key,) for claim, outcome in outcomes if outcome is Outcome.NOT_SENT),
             )
 
+    def _read(self, keys: Sequence[bytes]) -> list[str | None]:
+        found: dict[bytes, str] = {}
+        for some in _chunks(keys):
+            marks = ",".join("?" * len(some))
+            found.update(
+                self._db.execute(f"SELECT key, note FROM notes WHERE key IN ({marks})", some)
+            )
+        return [found.get(key) for key in keys]
+
+    def _write(self, notes: Sequence[tuple[bytes, str | None]]) -> None:
+        with self._transaction():
+            self._db.executemany(
+                "REPLACE INTO notes VALUES (?, ?)", [each for each in notes if each[1] is not None]
+            )
+            self._db.executemany(
+                "DELETE FROM notes WHERE key = ?", [(key,) for key, note in notes if note is None]
+            )
+
     def _sweep(self, now: float) -> None:
         """Remove what no longer counts from a part of the table, another part each time."""
         start, self._slice = self._slice, (self._slice + 1) % SLICES
@@ -194,6 +220,11 @@ class SqliteStore:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+
+def _chunks(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(keys), CHUNK):
+        yield keys[start : start + CHUNK]
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,14 @@ class Store(Protocol):
         """
         ...
 
+    async def read(self, keys: Sequence[bytes]) -> list[str | None]:
+        """The notes under these keys; None where there is none."""
+        ...
+
+    async def write(self, notes: Sequence[tuple[bytes, str | None]]) -> None:
+        """Keep these notes in place of earlier ones, in one step, for good; None forgets."""
+        ...
+
     async def settle(self, outcomes: Sequence[tuple[Claim, Outcome]], *, remember: float) -> None:
         """Note what became of claimed rows, in one step; it counts for so many seconds."""
         ...

@@ -6,6 +6,7 @@ as an object, ``behavior`` with a configuration, typed mapping entries), both ar
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -97,7 +98,9 @@ def _send(operation: Operation) -> Callable[[Call, _Rows], Awaitable[JSON]]:
             )
         call.rows_left -= len(raw)
         sync = read_sync(params.configuration or {})
-        rows, ids = read_rows(raw, params.idColumn or identifier_column(sync.mapping))
+        id_column = params.idColumn or identifier_column(sync.mapping)
+        rows, ids = read_rows(raw, id_column)
+        sync = replace(sync, id_column=id_column or "")
         report = await _instance(call).deliver(sync, operation, rows, call.deadline)
         return {"rejectedRows": rejected_rows(report.rejections, rows, ids)}
 
