@@ -26,12 +26,17 @@ async def test_a_note_is_kept_by_row_and_scope(tmp_path: Path) -> None:
         assert await Notes(store, secret, "other").read("C1/id", [7]) == [None]
 
 
+def on_disk(folder: Path) -> bytes:
+    """All that the store has written."""
+    return b"".join(each.read_bytes() for each in folder.glob("state.db*"))
+
+
 async def test_no_row_id_is_stored(tmp_path: Path) -> None:
     """What is on disk has the note and no id in any form that could be read."""
     path = tmp_path / "state.db"
     async with SqliteStore(path) as store:
         await Notes(store, await store.secret(), "team").write("C1", {"canary@example.org": "ts"})
-        held = b"".join(each.read_bytes() for each in tmp_path.glob("state.db*"))
+        held = on_disk(tmp_path)
 
     assert b"ts" in held
     assert b"canary" not in held

@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS notes (key BLOB PRIMARY KEY, note TEXT NOT NULL) WITH
 """
 
 FIND = "SELECT key, content, delivered, expires, claimed, owner, until FROM deliveries WHERE key IN"
+READ = "SELECT key, note FROM notes WHERE key IN"
 PUT = "REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?)"
 SWEEP = """
 DELETE FROM deliveries WHERE key >= ? AND key < ?
@@ -190,10 +191,7 @@ class SqliteStore:
     def _read(self, keys: Sequence[bytes]) -> list[str | None]:
         found: dict[bytes, str] = {}
         for some in _chunks(keys):
-            marks = ",".join("?" * len(some))
-            found.update(
-                self._db.execute(f"SELECT key, note FROM notes WHERE key IN ({marks})", some)
-            )
+            found.update(self._db.execute(f"{READ} ({','.join('?' * len(some))})", some))
         return [found.get(key) for key in keys]
 
     def _write(self, notes: Sequence[tuple[bytes, str | None]]) -> None:
