@@ -26,7 +26,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 from support import BEARER, SECRET, Served
@@ -120,6 +120,8 @@ class Scene:
     exchanges: list[Exchange] = field(default_factory=list)
     served: Served | None = None
     """The server itself, where it runs in the test's own process."""
+    inside: Proxy | None = None
+    """Behind ``proxy`` where TLS is spoken: it sees requests, ``proxy`` what is on the wire."""
 
     async def call(
         self,
@@ -197,13 +199,21 @@ class ServerProcess:
         environment: Its settings. Nothing else of this process's environment reaches it.
     """
 
+    module: ClassVar[Sequence[str]] = ("destination", "serve")
+    """What Python runs, and its arguments."""
+
     def __init__(self, folder: Path, **environment: str) -> None:
         self._folder = folder
         self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._lines: list[str] = []
         self.url = ""
-        self.output = ""
+
+    @property
+    def output(self) -> str:
+        """All that it printed so far."""
+        return "".join(self._lines)
 
     @property
     def pid(self) -> int:
@@ -220,8 +230,7 @@ class ServerProcess:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "destination",
-            "serve",
+            *self.module,
             cwd=self._folder,
             env={
                 "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
@@ -245,7 +254,7 @@ class ServerProcess:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             text = line.decode()
-            self.output += text
+            self._lines.append(text)
             found = re.search(r'"url":"(http://[^"]+)"', text)
             if "server.started" in text and found and not listening.done():
                 listening.set_result(found[1])

@@ -206,7 +206,7 @@ class DestinationContract:
         assert 'outcome="RATE_LIMITED"} 1.0' in metrics
 
     def test_a_lost_answer_is_repeated_only_where_that_is_harmless(self) -> None:
-        """A row whose answer was lost may have arrived: it is sent again only where that is safe."""
+        """A row whose answer was lost may have arrived: it is resent only where that is safe."""
 
         async def scenario(subject: Subject) -> tuple[Any, int]:
             await subject.call("add", self.rows(1))

@@ -1,5 +1,6 @@
 """What the fault tests share: a vendor's process for each module, and the stage."""
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -43,21 +44,37 @@ def short_rest(monkeypatch: pytest.MonkeyPatch) -> float:
 
 @pytest.fixture
 async def stage(serve: Serve, vendor: Vendor) -> AsyncIterator[Stage]:
-    """Set a scene: our server with a webhook that sends through a fault proxy to the vendor."""
+    """
+    Set a scene: our server with a webhook that sends through a fault proxy to the vendor.
+
+    ``host`` stands in the webhook's URL, ``tls`` is what the vendor shows, and ``window`` is the
+    proxy's.
+    """
     async with AsyncExitStack() as stack:
 
-        async def set_up(*, deadline: float = 5.0, **settings: Any) -> Scene:
+        async def set_up(
+            *,
+            deadline: float = 5.0,
+            host: str = "127.0.0.1",
+            tls: ssl.SSLContext | None = None,
+            window: int | None = None,
+            **settings: Any,
+        ) -> Scene:
             server = settings.pop("server", {}) | {"deadline": deadline}
             more = settings.pop("destinations", {})
-            between = await stack.enter_async_context(proxy(vendor.url))
-            hooks = {"hook": webhook(f"{between.url}/rows", **settings)} | more
+            inside = await stack.enter_async_context(proxy(vendor.url, tls=tls)) if tls else None
+            upstream = inside.url if inside else vendor.url
+            between = await stack.enter_async_context(proxy(upstream, window=window))
+            scheme = "https" if tls else "http"
+            url = f"{scheme}://{host}:{between.port}/rows"
+            hooks = {"hook": webhook(url, **settings)} | more
             served = await serve(hooks, server=server)
             http = await stack.enter_async_context(aiohttp.ClientSession())
             remembers = settings.get("remember", 0 if settings.get("idempotent") else 24) > 0
             judged: dict[str, Any] = {"memory": remembers}
             return Scene(
                 http, served.url, "/hightouch/hook", vendor, between, deadline, judged,
-                served=served,
+                served=served, inside=inside,
             )  # fmt: skip
 
         yield set_up

@@ -1,16 +1,19 @@
 """What is tried again, when, and how often; in virtual time."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+import random
+from collections.abc import Awaitable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from statistics import mean, median
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
-from support import within
+from support import a_call, within
 
 from destination.errors import (
     CircuitOpen,
@@ -22,12 +25,22 @@ from destination.errors import (
     UnavailableError,
 )
 from destination.metrics import Metrics
+from destination.model import Limits, Record
 from destination.testing.clock import run_virtually
+from destination.vendor.breaker import CONSECUTIVE
 from destination.vendor.client import VendorClient
 from destination.vendor.limiter import Limiter
 from destination.vendor.retry import BASE, CAP, Budget, delay, may_repeat, retry_after
+from destinations.webhook import Settings, Webhook
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Thousands of log lines would be kept for a failure's report."""
+    with structlog.testing.capture_logs():
+        yield
 
 
 def script(*steps: int | Exception | tuple[int, Mapping[str, str]]) -> list[Any]:
@@ -292,3 +305,154 @@ def test_a_date_is_read_against_the_vendors_clock() -> None:
     }
 
     assert retry_after(headers, NOW) == 4.0
+
+
+SKEW = timedelta(days=-3, hours=5)
+FORMS = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]
+
+
+@pytest.mark.parametrize("dated", FORMS)
+@pytest.mark.parametrize("form", FORMS)
+def test_r3_a_date_of_any_form_is_waited_for(form: str, dated: str) -> None:
+    """A date four seconds after the vendor's own is four seconds, though its clock is days off."""
+    theirs = datetime.now(UTC) + SKEW
+    headers = {
+        "Date": theirs.strftime(dated),
+        "Retry-After": (theirs + timedelta(seconds=4)).strftime(form),
+    }
+    vendor = Vendor(script((429, headers), 200))
+
+    assert call(vendor) == 200
+    assert 4.0 <= vendor.times[1] <= 4.4
+
+
+def test_r3_a_date_without_another_is_read_against_our_clock() -> None:
+    """A vendor that does not date its answers is waited for to the second."""
+    at = datetime.now(UTC) + timedelta(seconds=10)
+    vendor = Vendor(script((503, {"Retry-After": format_datetime(at, usegmt=True)}), 200))
+
+    assert call(vendor) == 200
+    assert 8.5 <= vendor.times[1] <= 11.0  # the header drops what is less than a second
+
+
+def failing_together(count: int) -> list[list[float]]:
+    """The moments at which each of many clients tries, none of which knows of the others."""
+    vendors = [Vendor(script(503)) for _ in range(count)]
+
+    async def one(vendor: Vendor) -> None:
+        within(25)
+        async with httpx.AsyncClient(transport=vendor) as http:
+            client = VendorClient(
+                http,
+                meter=Metrics().of("x"),
+                limiter=Limiter(None),
+                classify=lambda _: None,
+                timeout=10,
+                attempts=3,
+                random=chance,
+            )
+            await outcome(client.request("POST", "https://v.example/"))
+
+    async def scenario() -> None:
+        await asyncio.gather(*map(one, vendors))
+
+    chance = random.Random(20261123).random
+    run_virtually(scenario())
+    return [vendor.times for vendor in vendors]
+
+
+def test_r1_clients_that_fail_together_do_not_come_back_together() -> None:
+    """Of five hundred clients that fail at once the back-offs are spread evenly, each time."""
+    times = failing_together(500)
+
+    for attempt, longest in ((1, BASE), (2, 2 * BASE)):
+        waits = sorted((each[attempt] - each[attempt - 1]) / longest for each in times)
+        largest_gap = max(
+            max((n + 1) / len(waits) - wait, wait - n / len(waits)) for n, wait in enumerate(waits)
+        )
+        # Kolmogorov: of truly even draws one in a thousand sets has a larger gap than this.
+        assert largest_gap <= 1.95 / len(waits) ** 0.5
+        tenths = [sum(n / 10 <= wait < (n + 1) / 10 for wait in waits) for n in range(10)]
+        assert sum(tenths) == len(times)
+        assert max(tenths) <= 2 * len(times) / 10
+
+
+MOMENTS = st.lists(st.tuples(st.sampled_from([0, 1, 3, 9, 10]), st.integers(0, 30)), max_size=20)
+
+
+@given(MOMENTS)
+def test_r4_no_window_has_more_retries_than_its_share(moments: list[tuple[int, int]]) -> None:
+    """Ten seconds that end with a retry hold three, or one for five first attempts, at most."""
+    budget, now = Budget(), 0
+    firsts: list[int] = []
+    retries: list[int] = []
+    for seconds, count in moments:
+        now += seconds
+        for _ in range(count):
+            budget.first(now)
+            firsts.append(now)
+        for _ in range(count + 4):
+            within_window = sum(at > now - 10 for at in retries)
+            share = sum(at > now - 10 for at in firsts) / 5
+            allowed = budget.take(now)
+            assert allowed is (within_window < max(3, int(share)))
+            retries += [now] * allowed
+
+
+class Flaky(httpx.AsyncBaseTransport):
+    """A vendor that does not take a share of what it is sent, as chance has it."""
+
+    def __init__(self, share: float, chance: random.Random) -> None:
+        self.share, self.chance, self.requests = share, chance, 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests += 1
+        await asyncio.sleep(0.05 + 0.1 * self.chance.random())
+        status = 503 if self.chance.random() < self.share else 200
+        return httpx.Response(status, stream=httpx.ByteStream(b""))
+
+
+def hundred_rows(share: float, seed: int) -> tuple[int, int]:
+    """How many rows of one call are delivered, and with how many requests."""
+    chance = random.Random(seed)
+    vendor = Flaky(share, chance)
+    plugin, limits = Webhook(Settings(url="https://v.example/")), Limits()
+
+    async def scenario() -> int:
+        async with httpx.AsyncClient(transport=vendor) as http:
+            plugin.http = VendorClient(
+                http,
+                meter=Metrics().of("x"),
+                limiter=Limiter(limits.rate),
+                classify=plugin.classify,
+                timeout=10,
+                attempts=limits.attempts,
+                random=chance.random,
+            )
+            call = a_call(plugin, limits, asyncio.Semaphore(limits.concurrency), 25)
+            records = [Record(n, n, {}, {}) for n in range(100)]
+            return 100 - len(await call.deliver(records))
+
+    return run_virtually(scenario()), vendor.requests
+
+
+@pytest.mark.usefixtures("quiet")
+class TestRandomFailures:
+    """Calls with a hundred rows each to a vendor that fails at random."""
+
+    def test_r6_one_failure_in_ten_is_made_good(self) -> None:
+        """At one failure in ten, ninety-nine rows of a hundred are delivered in one call."""
+        assert mean(hundred_rows(0.1, seed)[0] for seed in range(100)) >= 99
+
+    def test_r6_at_one_in_two_the_budget_is_the_limit(self) -> None:
+        """At one failure in two, half of the calls deliver fifty-eight rows of a hundred."""
+        calls = [hundred_rows(0.5, seed) for seed in range(100)]
+
+        assert median(delivered for delivered, _ in calls) >= 58
+        assert max(requests for _, requests in calls) <= 120
+
+    def test_r6_a_vendor_that_always_fails_is_left_alone(self) -> None:
+        """When all fails, nothing goes out after the tenth failure but what was under way."""
+        calls = [hundred_rows(1.0, seed) for seed in range(100)]
+
+        assert max(requests for _, requests in calls) <= CONSECUTIVE + Limits().concurrency
