@@ -15,6 +15,7 @@ judge all that happened.
 """
 
 import asyncio
+import io
 import itertools
 import json
 import os
@@ -22,6 +23,7 @@ import re
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,6 +33,7 @@ from typing import Any, ClassVar
 import aiohttp
 from support import BEARER, SECRET, Served
 
+from destination.app import METRICS
 from destination.testing.journal import Exchange
 from destination.testing.oracle import judge
 from destination.testing.proxy import Proxy
@@ -98,6 +101,11 @@ class Answer:
         """The reasons' codes alone."""
         return {id: reason.partition(":")[0] for id, reason in self.rejected.items()}
 
+    @property
+    def outcomes(self) -> Counter[str]:
+        """How many rows were rejected with each code."""
+        return Counter(self.codes.values())
+
 
 @dataclass
 class Scene:
@@ -138,7 +146,7 @@ class Scene:
         with suppress(aiohttp.ClientError, TimeoutError):
             async with self.http.post(
                 self.url + self.path,
-                data=json.dumps(body).encode(),
+                data=io.BytesIO(json.dumps(body).encode()),  # a long one must not be bytes
                 headers=BEARER | {"Content-Type": "application/json"},
                 timeout=aiohttp.ClientTimeout(total=patience),
             ) as response:
@@ -181,6 +189,14 @@ class Scene:
     def requests(self) -> int:
         """How many requests with rows the vendor has read."""
         return len({(each.at, each.connection) for each in self.vendor.arrivals() if each.ids})
+
+    def attempts(self) -> Counter[str]:
+        """How many requests ended in each way, as a server in the test's process counts them."""
+        assert self.served is not None
+        text = self.served.app[METRICS].text().decode()
+        name = self.path.rpartition("/")[2]
+        pattern = rf'destination_attempts_total\{{destination="{name}",outcome="(\w+)"\}} (\d+)'
+        return Counter({outcome: int(count) for outcome, count in re.findall(pattern, text)})
 
     def effects(self) -> dict[Any, int]:
         """How often the vendor took each row."""

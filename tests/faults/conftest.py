@@ -1,19 +1,24 @@
 """What the fault tests share: a vendor's process for each module, and the stage."""
 
+import socket
 import ssl
+import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
+import certificates
 import pytest
+import trustme
 from scene import Scene, webhook
 from support import Serve
 
 from destination.testing.proxy import proxy
 from destination.testing.script import Script
 from destination.testing.vendor import Vendor
-from destination.vendor import breaker
+from destination.vendor import breaker, resolver, transport
 
 Stage = Callable[..., Awaitable[Scene]]
 
@@ -78,3 +83,43 @@ async def stage(serve: Serve, vendor: Vendor) -> AsyncIterator[Stage]:
             )  # fmt: skip
 
         yield set_up
+
+
+class Names:
+    """
+    The system's lookup, replaced.
+
+    Attributes:
+        found: For a name its addresses, an error, or an event until which the lookup hangs.
+        asked: How often each name was looked up.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[str] | Exception | threading.Event] = {}
+        self.asked: Counter[str] = Counter()
+
+    def __call__(self, host: str, port: int, family: int) -> list[Any]:
+        self.asked[host] += 1
+        answer = self.found[host]
+        if isinstance(answer, threading.Event):
+            answer.wait(30)
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        if isinstance(answer, Exception):
+            raise answer
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in answer]
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    """What names stand for, as the test says."""
+    made = Names()
+    monkeypatch.setattr(resolver, "lookup", made)
+    return made
+
+
+@pytest.fixture
+def ours(monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    """An authority for certificates that is believed in the place of the system's."""
+    authority = trustme.CA()
+    monkeypatch.setattr(transport, "trusted", certificates.believing(authority))
+    return authority

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import a_call, within
 
@@ -25,7 +25,7 @@ from destination.errors import (
     UnavailableError,
 )
 from destination.metrics import Metrics
-from destination.model import Limits, Record
+from destination.model import Limits, Rate, Record
 from destination.testing.clock import run_virtually
 from destination.vendor.breaker import CONSECUTIVE
 from destination.vendor.client import VendorClient
@@ -71,7 +71,12 @@ async def outcome(request: Awaitable[httpx.Response]) -> int | DestinationError:
 
 
 def call(
-    vendor: Vendor, *, method: str = "POST", deadline: float = 25.0, **options: Any
+    vendor: Vendor,
+    *,
+    method: str = "POST",
+    deadline: float = 25.0,
+    rate: Rate | None = None,
+    **options: Any,
 ) -> int | DestinationError:
     """One request of three attempts whose back-off is the longest it may be."""
 
@@ -81,7 +86,7 @@ def call(
             client = VendorClient(
                 http,
                 meter=Metrics().of("x"),
-                limiter=Limiter(None),
+                limiter=Limiter(rate),
                 classify=lambda _: None,
                 timeout=10,
                 attempts=3,
@@ -151,6 +156,25 @@ def test_an_open_outcome_stays_open() -> None:
     assert error.code is Code.OUTCOME_UNKNOWN
 
 
+@pytest.mark.parametrize("then", [302, 401, 403, 404, 409, 410, 422, 501])
+def test_an_open_outcome_is_not_closed_by_a_refusal(then: int) -> None:
+    """What may have been taken is not called refused because its repetition was."""
+    vendor = Vendor(script(LOST, then))
+
+    error = call(vendor, method="PUT")
+
+    assert isinstance(error, NoAnswer)
+    assert len(vendor.times) == 2
+
+
+def test_what_is_not_tried_again_is_told_as_it_failed() -> None:
+    """A request whose next turn would come too late says how it failed, not that time is up."""
+    error = call(Vendor(script(REFUSED)), deadline=2.0, rate=Rate(0.5))
+
+    assert isinstance(error, UnavailableError)
+    assert error.code is Code.CONNECT_FAILED
+
+
 def test_the_vendors_wait_is_kept() -> None:
     """``Retry-After`` in seconds is waited for, and at most a tenth more."""
     vendor = Vendor(script((429, {"Retry-After": "2"}), 200))
@@ -198,6 +222,37 @@ def test_a_429_holds_the_whole_destination_back() -> None:
     assert second == 200
     assert isinstance(third, RateLimited)
     assert vendor.times == [0, 5]
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [(600, 600), (7200, 3600), (86_400, 3600)])
+def test_r3_a_long_wait_holds_everything_back_for_an_hour_at_most(asked: int, seconds: int) -> None:
+    """In the vendor's wait rows are rejected at once and untried; after an hour they go out."""
+    vendor = Vendor(script((429, {"Retry-After": str(asked)}), 200))
+
+    async def scenario() -> tuple[list[Any], float, Any]:
+        within(25)
+        async with httpx.AsyncClient(transport=vendor) as http:
+            client = VendorClient(
+                http,
+                meter=Metrics().of("x"),
+                limiter=Limiter(None),
+                classify=lambda _: None,
+                timeout=10,
+                attempts=3,
+                random=lambda: 0.0,
+            )
+            told = [await outcome(client.request("POST", "https://v.example/")) for _ in range(9)]
+            took = asyncio.get_running_loop().time()
+            await asyncio.sleep(seconds - 20)
+            within(25)
+            return told, took, await outcome(client.request("POST", "https://v.example/"))
+
+    told, took, at_last = run_virtually(scenario())
+
+    assert all(isinstance(error, RateLimited) for error in told)
+    assert took == 0
+    assert at_last == 200
+    assert vendor.times == [0, seconds]
 
 
 def test_retries_keep_to_the_budget() -> None:
@@ -377,10 +432,11 @@ def test_r1_clients_that_fail_together_do_not_come_back_together() -> None:
         assert max(tenths) <= 2 * len(times) / 10
 
 
-MOMENTS = st.lists(st.tuples(st.sampled_from([0, 1, 3, 9, 10]), st.integers(0, 30)), max_size=20)
+MOMENTS = st.lists(st.tuples(st.sampled_from([0, 1, 3, 9, 10]), st.integers(0, 20)), max_size=12)
 
 
 @given(MOMENTS)
+@settings(deadline=None)
 def test_r4_no_window_has_more_retries_than_its_share(moments: list[tuple[int, int]]) -> None:
     """Ten seconds that end with a retry hold three, or one for five first attempts, at most."""
     budget, now = Budget(), 0
