@@ -14,7 +14,7 @@ MAX_ROW = 256 * 1024
 """Bytes of one row; a longer one is rejected alone."""
 
 _row = msgspec.json.Decoder(dict[str, Any])
-_id = msgspec.json.Decoder(str | int | float)
+_id: msgspec.json.Decoder[str | int | float] = msgspec.json.Decoder(str | int | float)
 
 
 def read_rows(raw: list[msgspec.Raw], id_column: str | None) -> tuple[list[Row], "Ids"]:
