@@ -4,6 +4,7 @@ What a destination imports: the base class, the words it declares with, the erro
 The names are the whole interface; a module under ``destinations`` needs nothing else of ours.
 """
 
+from destination.each import each
 from destination.errors import (
     AuthError,
     Code,
@@ -32,6 +33,7 @@ from destination.model import (
     per_second,
 )
 from destination.plugin import Destination, NoOptions
+from destination.quoting import quoted
 from destination.schema import TemplateText
 from destination.sync import Sync
 from destination.template import Template
@@ -69,5 +71,7 @@ __all__ = [
     "TemplateText",
     "UnavailableError",
     "bearer",
+    "each",
     "per_second",
+    "quoted",
 ]

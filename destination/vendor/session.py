@@ -13,10 +13,6 @@ from destination.vendor.client import Classify, Connection, VendorClient
 from destination.vendor.limiter import Limiter
 from destination.vendor.transport import AiohttpTransport, no_cookies
 
-FORM_CONNECTIONS = 10
-"""Connections beside those that deliver: a delivery that has its permit never waits for one."""
-
-
 @asynccontextmanager
 async def opened(
     connection: Connection, tuning: Tuning, limits: Limits, classify: Classify, meter: Meter
@@ -25,7 +21,7 @@ async def opened(
     public_only = not tuning.allow_private_networks
     async with httpx.AsyncClient(
         transport=AiohttpTransport(
-            connections=limits.concurrency + FORM_CONNECTIONS, public_only=public_only
+            connections=limits.concurrency + limits.spare, public_only=public_only
         ),
         base_url=tuning.base_url or connection.base_url,
         auth=connection.auth,
@@ -46,6 +42,8 @@ async def opened(
             timeout=tuning.timeout,
             attempts=tuning.attempts or limits.attempts,
             meter=meter,
+            concurrency=limits.concurrency,
+            max_answer=connection.max_answer,
         )
 
 
