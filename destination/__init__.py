@@ -4,7 +4,6 @@ What a destination imports: the base class, the words it declares with, the erro
 The names are the whole interface; a module under ``destinations`` needs nothing else of ours.
 """
 
-from destination.each import each
 from destination.errors import (
     AuthError,
     Code,
@@ -35,10 +34,11 @@ from destination.model import (
 from destination.plugin import Destination, NoOptions
 from destination.quoting import quoted
 from destination.schema import TemplateText
+from destination.singly import each
 from destination.sync import Sync
 from destination.template import Template
 from destination.vendor.auth import HeaderAuth, bearer
-from destination.vendor.client import Connection
+from destination.vendor.client import Connection, VendorClient
 
 __all__ = [
     "AuthError",
@@ -70,6 +70,7 @@ __all__ = [
     "Template",
     "TemplateText",
     "UnavailableError",
+    "VendorClient",
     "bearer",
     "each",
     "per_second",

@@ -21,7 +21,6 @@ from destination.errors import (
 )
 from destination.memory import HOUR, Memory, NoMemory, scope_of
 from destination.metrics import ACCEPTED, SUPPRESSED, Meter
-from destination.model import Form as BareForm
 from destination.model import (
     Field,
     Limits,
@@ -32,6 +31,7 @@ from destination.model import (
     Report,
     Row,
 )
+from destination.model import Form as BareForm
 from destination.notes import Notes
 from destination.order import Order
 from destination.planning import Planner

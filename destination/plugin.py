@@ -88,7 +88,7 @@ class Destination(Generic[SettingsT, OptionsT]):
         return object.fields
 
     def fields_for(self, fields: Sequence[Field], options: OptionsT) -> Sequence[Field]:
-        """The fields as a sync with these options takes them: an option may waive what is required."""
+        """The fields as a sync with these options takes them; one may waive what is required."""
         return fields
 
     async def form(self, object: Object, mode: str | None) -> Form:

@@ -189,7 +189,7 @@ class VendorClient:
 
     @asynccontextmanager
     async def _permit(self, delivery: Delivery) -> AsyncIterator[None]:
-        """One of the requests that may be under way for deliveries; what is for a form has its own."""
+        """Leave to be one of the requests that are under way for deliveries."""
         if self._permits is None or DELIVERY.get(None) is None:
             yield
             return

@@ -13,6 +13,7 @@ from destination.vendor.client import Classify, Connection, VendorClient
 from destination.vendor.limiter import Limiter
 from destination.vendor.transport import AiohttpTransport, no_cookies
 
+
 @asynccontextmanager
 async def opened(
     connection: Connection, tuning: Tuning, limits: Limits, classify: Classify, meter: Meter
