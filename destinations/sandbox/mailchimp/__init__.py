@@ -12,11 +12,14 @@ from aiohttp.typedefs import Handler
 
 from destinations.sandbox.mailchimp.audience import Audience
 from destinations.sandbox.mailchimp.documents import (
+    BEHAVIOR,
     Refusal,
     list_document,
     merge_field_document,
+    planned_answers,
     trimmed,
 )
+from destinations.sandbox.mailchimp.merge_fields import CLUB_FIELDS, NEWSLETTER_FIELDS
 
 JSON = dict[str, Any]
 
@@ -26,23 +29,6 @@ MEMBER = "/3.0/lists/{list}/members/{hash}"
 
 NEWSLETTER, CLUB = "a1b2c3d4e5", "f6a7b8c9d0"
 """The ids of the two audiences."""
-
-NEWSLETTER_FIELDS: tuple[JSON, ...] = (
-    {"tag": "FNAME", "name": "First name", "type": "text"},
-    {"tag": "LNAME", "name": "Last name", "type": "text"},
-    {"tag": "BORN", "name": "Born", "type": "date"},
-    {"tag": "BIRTHDAY", "name": "Birthday", "type": "birthday"},
-    {"tag": "LTV", "name": "Lifetime value", "type": "number"},
-    {"tag": "PLAN", "name": "Plan", "type": "dropdown", "choices": ("free", "paid")},
-    {"tag": "CITY", "name": "City", "type": "text"},
-    {"tag": "ZIP", "name": "Zip code", "type": "zip"},
-    {"tag": "SITE", "name": "Website", "type": "url"},
-    {"tag": "ADDRESS", "name": "Address", "type": "address"},
-)
-CLUB_FIELDS: tuple[JSON, ...] = (
-    {"tag": "FNAME", "name": "First name", "type": "text", "required": True},
-    {"tag": "SEAT", "name": "Seat", "type": "radio", "choices": ("aisle", "window")},
-)
 
 
 class StandIn:
@@ -242,30 +228,15 @@ class StandIn:
         try:
             latency = float(behavior.get("latency", self._latency))
             connections = int(behavior.get("connections", self._connections))
-            planned = [answer for plan in behavior.get("next", ()) for answer in _answers(plan)]
+            planned = [
+                answer for plan in behavior.get("next", ()) for answer in planned_answers(plan)
+            ]
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise Refusal(400, "Bad Request", _BEHAVIOR) from None
+            raise Refusal(400, "Bad Request", BEHAVIOR) from None
         self._latency, self._connections = latency, connections
         if "next" in behavior:
             self._planned = deque(planned)
         return web.json_response({})
-
-
-_BEHAVIOR = (
-    'A behavior looks like {"latency": seconds, "connections": 10, '
-    '"next": [{"status", "headers", "body", "times", "applied"}]}.'
-)
-
-
-def _answers(plan: JSON) -> list[JSON]:
-    """The same answer as often as planned, instead of what is asked or after it was ``applied``."""
-    body = plan.get("body")
-    text = body if isinstance(body, str) or body is None else json.dumps(body)
-    headers = {name.title(): str(value) for name, value in plan.get("headers", {}).items()}
-    if text is not body:
-        headers.setdefault("Content-Type", "application/problem+json")
-    answer = {"status": int(plan["status"]), "text": text, "headers": headers}
-    return [{"applied": bool(plan.get("applied")), "answer": answer}] * plan.get("times", 1)
 
 
 def _problem(refusal: Refusal) -> web.Response:

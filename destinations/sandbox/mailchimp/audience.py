@@ -3,19 +3,19 @@
 import hashlib
 import re
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 from destinations.sandbox.mailchimp.documents import Refusal, invalid, member_document
+from destinations.sandbox.mailchimp.merge_fields import merge_fault
 
 JSON = dict[str, Any]
 
 MOST_MEMBERS = 500
-LONGEST_TEXT = 255
 STATUSES = ("subscribed", "unsubscribed", "cleaned", "pending", "transactional")
 LEFT = ("unsubscribed", "cleaned")
 """Statuses out of which only the person can come back to subscribed."""
 
+KNOWN = "is already a list member."
 GONE = "was permanently deleted and cannot be re-imported. The contact must re-subscribe."
 COMPLIANCE = "is in a compliance state due to unsubscribe, bounce, or compliance review."
 
@@ -57,7 +57,9 @@ class Audience:
                 seen.add(hashed)
                 new = hashed not in self.contacts
                 if not new and not body.get("update_existing"):
-                    raise Refusal(400, "Member Exists", "is already a list member.")
+                    raise Refusal(
+                        400, "Member Exists", f"{member['email_address']} is already a list member."
+                    )
                 contact = self._save(member, member.get("status"), skip=skip)
                 answer["new_members" if new else "updated_members"].append(self.document(contact))
             except Refusal as refusal:
@@ -103,7 +105,8 @@ class Audience:
 
     def forget(self, hashed: str) -> None:
         """Delete a contact for ever."""
-        del self.contacts[self.contact(hashed) and hashed]
+        self.contact(hashed)
+        del self.contacts[hashed]
         self._forgotten.add(hashed)
 
     def tag(self, hashed: str, name: str, *, active: bool) -> None:
@@ -184,7 +187,7 @@ class Audience:
             value = values.get(tag, "")
             if value == "" and field.get("required") and not skip:
                 raise invalid(tag, "This value should not be blank.")
-            if value != "" and (fault := _merge_fault(field, value)):
+            if value != "" and (fault := merge_fault(field, value)):
                 raise invalid(tag, fault)
 
 
@@ -223,35 +226,3 @@ def _check_schema(member: Any, at: str = "") -> None:
         parts = value.values() if isinstance(value, dict) else [value]
         if not all(isinstance(part, str | int | float) for part in parts):
             raise invalid(f"{at}merge_fields.{tag}", "Schema describes string, other found instead")
-
-
-def _merge_fault(field: JSON, value: Any) -> str | None:
-    """What is wrong with the value of a merge field."""
-    text = str(value)
-    match field["type"]:
-        case "number" if not re.fullmatch(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", text):
-            return "Please enter a number"
-        case "date" if not _is_date(text):
-            return "Please enter a date"
-        case "birthday" if not re.fullmatch(r"\d\d/\d\d", text):
-            return "Please enter a month and day, MM/DD"
-        case "radio" | "dropdown" if text not in field["choices"]:
-            return "Value must be one of the choices"
-        case "zip" if not re.fullmatch(r"\d{5}", text):
-            return "Please enter a zip code (5 digits)"
-        case "url" | "imageurl" if not re.match(r"https?://", text):
-            return "Please enter a full URL"
-        case "address" if not isinstance(value, dict) or not all(
-            value.get(part) for part in ("addr1", "city", "state", "zip")
-        ):
-            return "Please enter a complete address"
-        case "text" if len(text) > LONGEST_TEXT:
-            return f"Value is longer than {LONGEST_TEXT} characters"
-    return None
-
-
-def _is_date(text: str) -> bool:
-    try:
-        return bool(date.fromisoformat(text))
-    except ValueError:
-        return False

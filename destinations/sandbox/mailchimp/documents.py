@@ -1,5 +1,6 @@
-"""The API's documents: problems, contacts, audiences, merge fields."""
+"""The API's documents: problems, contacts, audiences, merge fields; answers as they are planned."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
@@ -117,3 +118,20 @@ def trimmed(document: Any, paths: Iterable[str]) -> Any:
     if isinstance(document, list):
         return [trimmed(each, paths) for each in document]
     return {name: trimmed(document[name], inner[name]) for name in inner if name in document}
+
+
+BEHAVIOR = (
+    'A behavior looks like {"latency": seconds, "connections": 10, '
+    '"next": [{"status", "headers", "body", "times", "applied"}]}.'
+)
+
+
+def planned_answers(plan: JSON) -> list[JSON]:
+    """The same answer as often as planned, instead of what is asked or after it was ``applied``."""
+    body = plan.get("body")
+    text = body if isinstance(body, str) or body is None else json.dumps(body)
+    headers = {name.title(): str(value) for name, value in plan.get("headers", {}).items()}
+    if text is not body:
+        headers.setdefault("Content-Type", "application/problem+json")
+    answer = {"status": int(plan["status"]), "text": text, "headers": headers}
+    return [{"applied": bool(plan.get("applied")), "answer": answer}] * plan.get("times", 1)
