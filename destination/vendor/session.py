@@ -1,6 +1,6 @@
 """A destination's client, opened: its connections, its pace, and what it may reach."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
@@ -13,17 +13,26 @@ from destination.vendor.client import Classify, Connection, VendorClient
 from destination.vendor.limiter import Limiter
 from destination.vendor.transport import AiohttpTransport, no_cookies
 
+Between = Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]
+"""Makes a transport that stands before another."""
+
 
 @asynccontextmanager
 async def opened(
-    connection: Connection, tuning: Tuning, limits: Limits, classify: Classify, meter: Meter
+    connection: Connection,
+    tuning: Tuning,
+    limits: Limits,
+    classify: Classify,
+    meter: Meter,
+    between: Between | None = None,
 ) -> AsyncIterator[VendorClient]:
     """The client that reaches this vendor inside the block, within these limits."""
     public_only = not tuning.allow_private_networks
+    transport: httpx.AsyncBaseTransport = AiohttpTransport(
+        connections=limits.concurrency + limits.spare, public_only=public_only
+    )
     async with httpx.AsyncClient(
-        transport=AiohttpTransport(
-            connections=limits.concurrency + limits.spare, public_only=public_only
-        ),
+        transport=between(transport) if between else transport,
         base_url=tuning.base_url or connection.base_url,
         auth=connection.auth,
         headers={

@@ -55,7 +55,7 @@ class Audience:
                 if (hashed := subscriber_hash(member["email_address"])) in seen:
                     raise invalid("email_address", "Duplicate address in this request")
                 seen.add(hashed)
-                new = hashed not in self.contacts
+                new = not self._is_in(hashed)
                 if not new and not body.get("update_existing"):
                     raise Refusal(
                         400, "Member Exists", f"{member['email_address']} is already a list member."
@@ -78,7 +78,7 @@ class Audience:
             raise invalid("status_if_new", "Required: email_address and a status")
         if subscriber_hash(member["email_address"]) != hashed:
             raise invalid("email_address", "Is not the address of this member")
-        status = member.get("status") or (None if hashed in self.contacts else status_if_new)
+        status = member.get("status") or (None if self._is_in(hashed) else status_if_new)
         return self.document(self._save(member, status, skip=skip))
 
     def patch(self, hashed: str, member: JSON, *, skip: bool) -> JSON:
@@ -89,6 +89,10 @@ class Audience:
             raise invalid("status", "Cannot become transactional")
         member = {"email_address": contact["email_address"], **member}
         return self.document(self._save(member, member.get("status"), skip=skip))
+
+    def _is_in(self, hashed: str) -> bool:
+        """An archived contact is as good as unknown when it is added."""
+        return self.contacts.get(hashed, {"status": "archived"})["status"] != "archived"
 
     def contact(self, hashed: str) -> JSON:
         """The contact; raises Refusal when there is none."""
