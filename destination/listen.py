@@ -1,15 +1,39 @@
 """An application on a socket, with the limits of the connection itself."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from destination.protocols.rpc import TRANSPORT_ERROR, error_body
+
 KEEPALIVE = 30.0
 """Seconds that an idle connection, or one that is slow with its headers, stays open."""
 
+BACKLOG = 128
+"""Connections that wait to be accepted."""
+
 LINGER = 0.5
 """Seconds for which the rest of a refused body is read away, so that the refusal arrives."""
+
+
+class _Connection(web.RequestHandler):
+    """Answers what is no HTTP in JSON, without a word of it: aiohttp's own answer quotes it."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to a request that reached no handler."""
+        super().handle_error(request, status, exc, message)
+        body = error_body(TRANSPORT_ERROR, "Bad request" if status < 500 else "Internal error")
+        response = web.Response(status=status, body=body, content_type="application/json")
+        response.force_close()
+        return response
 
 
 @asynccontextmanager
@@ -23,19 +47,28 @@ async def listening(
         port: 0 chooses a free one.
         grace: Seconds that open calls have to end once the block ends.
     """
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        auto_decompress=False,
-        handler_cancellation=False,
-        keepalive_timeout=KEEPALIVE,
-        lingering_time=LINGER,
-        shutdown_timeout=grace,
-    )
+    runner = web.AppRunner(app, handler_cancellation=False, shutdown_timeout=grace)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
-        bound = runner.addresses[0]
-        yield f"http://{f'[{bound[0]}]' if ':' in bound[0] else bound[0]}:{bound[1]}"
+        loop, server = asyncio.get_running_loop(), runner.server
+        assert server is not None  # noqa: S101 - it was set up
+        listener = await loop.create_server(
+            lambda: _Connection(
+                server,
+                loop=loop,
+                access_log=None,  # type: ignore[arg-type]  # as its documentation says
+                auto_decompress=False,
+                keepalive_timeout=KEEPALIVE,
+                lingering_time=LINGER,
+            ),
+            host,
+            port,
+            backlog=BACKLOG,
+        )
+        try:
+            bound = listener.sockets[0].getsockname()
+            yield f"http://{f'[{bound[0]}]' if ':' in bound[0] else bound[0]}:{bound[1]}"
+        finally:
+            listener.close()
     finally:
         await runner.cleanup()

@@ -220,6 +220,8 @@ async def _read(request: web.Request, inflater: Inflater, deadline: Deadline, ho
         raise Refusal(400, f"Bad request: {error}", code=PARSE_ERROR) from None
     except (web.RequestPayloadError, ConnectionError):
         raise Refusal(400, "The body broke off") from None
+    finally:
+        inflater.drop()
 
 
 def _too_large(limit: int) -> Refusal:

@@ -94,7 +94,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         try:
             response = await session.request(
                 request.method,
-                yarl.URL(str(request.url), encoded=True),
+                yarl.URL(_address(request.url), encoded=True),
                 headers=[
                     (name.decode("ascii"), value.decode("utf-8", "replace"))
                     for name, value in _own(request)
@@ -160,6 +160,11 @@ def _stirs(transport: asyncio.BaseTransport | None, mask: int) -> bool:
     watch = select.poll()
     watch.register(transport.get_extra_info("socket"), mask | _ENDED)
     return bool(watch.poll(0))
+
+
+def _address(url: httpx.URL) -> str:
+    """Without credentials: httpx has made a header of them, and aiohttp would not take both."""
+    return str(url.copy_with(userinfo=b"") if url.userinfo else url)
 
 
 def _payload(content: bytes) -> bytes | io.BytesIO | None:
