@@ -37,6 +37,17 @@ def configuration(*rows: Any, **options: Any) -> dict[str, Any]:
     }
 
 
+def problem(status: int, title: str, detail: str = "") -> dict[str, Any]:
+    """A planned answer of problem+json."""
+    document = {"type": "about:blank", "title": title, "detail": detail, "instance": "1"}
+    return {"status": status, "body": {**document, "status": status}}
+
+
+def fine(**body: Any) -> dict[str, Any]:
+    """A planned answer that says yes."""
+    return {"status": 200, "headers": {"Content-Type": "application/json"}, "body": body}
+
+
 @dataclass
 class Newsletter:
     """The stand-in's audiences, and the server that delivers to them."""

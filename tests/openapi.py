@@ -51,7 +51,9 @@ class Description:
         yield f"{exchange.method} {exchange.path} is not described"
 
     def _query(self, name: str, operation: JSON, query: Mapping[str, str]) -> Iterator[str]:
-        known = {one["name"]: one for one in operation.get("parameters", ()) if one["in"] == "query"}
+        known = {
+            one["name"]: one for one in operation.get("parameters", ()) if one["in"] == "query"
+        }
         for key, value in query.items():
             if key not in known:
                 yield f"{name}: there is no parameter {key}"

@@ -32,7 +32,6 @@ class TestOverwritten(TestKept):
     configuration: ClassVar = TestKept.configuration | {
         "existingStatus": "overwrite",
         "tags": ["customers"],
-        "onRemove": "unsubscribe",
     }
 
 

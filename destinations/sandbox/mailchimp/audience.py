@@ -201,7 +201,7 @@ def subscriber_hash(address: str) -> str:
 
 
 def _plausible(address: str) -> bool:
-    return bool(re.fullmatch(r"[^\s@]+@[^\s@]+\.[^\s@.]+", address)) and "@fake." not in address
+    return bool(re.fullmatch(r"[^\s@]+@[^\s@]+\.[^\s@.]+", address)) and "@nobody." not in address
 
 
 def _bulk_error(member: JSON, refusal: Refusal) -> JSON:
