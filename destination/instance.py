@@ -194,7 +194,7 @@ class Instance:
             return None
 
     def _call_size(self, mode: Mode, options: BaseModel | None) -> int:
-        """No more rows than can be delivered well within the deadline."""
+        """No more rows than can be delivered well within the deadline; whole batches of them."""
         limits = self._tuning.applied(self.plugin.limits_for(mode.id, options))
         seconds = max(self._deadline - RESERVE, 1.0)
         rounds = max(1, int(seconds / limits.latency))
@@ -202,7 +202,8 @@ class Instance:
         if limits.rate is not None:
             batches = min(batches, int(limits.rate.per_second * seconds))
         most = min(self._max_rows, limits.call_size or self._max_rows)
-        return max(1, min(most, batches * limits.batch_size))
+        rows = max(1, min(most, batches * limits.batch_size))
+        return max(rows - rows % limits.batch_size, min(rows, limits.batch_size))
 
     async def deliver(
         self, sync: Sync, operation: Operation, rows: Sequence[Row], deadline: Deadline

@@ -92,7 +92,8 @@ class Audience:
 
     def _is_in(self, hashed: str) -> bool:
         """An archived contact is as good as unknown when it is added."""
-        return self.contacts.get(hashed, {"status": "archived"})["status"] != "archived"
+        known = self.contacts.get(hashed)
+        return known is not None and known["status"] != "archived"
 
     def contact(self, hashed: str) -> JSON:
         """The contact; raises Refusal when there is none."""
