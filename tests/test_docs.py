@@ -63,7 +63,7 @@ def test_the_table_of_kinds_is_complete() -> None:
 def test_configurations_shown_are_accepted(path: Path) -> None:
     """Each TOML block that configures the server makes working destinations."""
     for block in blocks(path.read_text("utf-8"), "toml"):
-        document = expand(tomllib.loads(block), {"CRM_TOKEN": "secret"})
+        document = expand(tomllib.loads(block), {"CRM_TOKEN": "secret", "MAILCHIMP_API_KEY": "secret-us1"})
         make_instances(Settings(**document))
 
 
