@@ -8,18 +8,53 @@ from aiohttp import web
 
 from destination.protocols.rpc import TRANSPORT_ERROR, error_body
 
-KEEPALIVE = 30.0
-"""Seconds that an idle connection, or one that is slow with its headers, stays open."""
+KEEPALIVE = 75.0
+"""Seconds that an idle connection stays open: longer than load balancers keep theirs."""
+
+FIRST_HEAD = 10.0
+"""Seconds in which a new connection must have sent the head of its first request."""
 
 BACKLOG = 128
 """Connections that wait to be accepted."""
+
+HEAD_END = b"\r\n\r\n"
 
 LINGER = 0.5
 """Seconds for which the rest of a refused body is read away, so that the refusal arrives."""
 
 
 class _Connection(web.RequestHandler):
-    """Answers what is no HTTP in JSON, without a word of it: aiohttp's own answer quotes it."""
+    """
+    Ends with a caller that is slow to say what it wants.
+
+    It answers what is no HTTP in JSON, without a word of it: aiohttp's own answer quotes it.
+    """
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for the first head."""
+        self._end = b""
+        self._waiting: asyncio.TimerHandle | None = asyncio.get_running_loop().call_later(
+            FIRST_HEAD, self.force_close
+        )
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Wait no longer."""
+        self._heard()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Look for the end of the first head."""
+        if self._waiting is not None:
+            if HEAD_END in self._end + data:
+                self._heard()
+            self._end = (self._end + data)[-len(HEAD_END) :]
+        super().data_received(data)
+
+    def _heard(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
 
     def handle_error(
         self,

@@ -288,7 +288,7 @@ class TestSlowness:
 
     async def test_f43_a_head_that_drips_is_given_up(self, stage, monkeypatch):
         """A request whose head does not come to an end does not keep its connection."""
-        monkeypatch.setattr(listen, "KEEPALIVE", 0.3)
+        monkeypatch.setattr(listen, "FIRST_HEAD", 0.3)
         scene = await stage()
 
         async with connected(scene.url) as caller:
@@ -300,14 +300,20 @@ class TestSlowness:
         assert 0.3 <= seconds < 1.3
         await nothing_was_sent(scene)
 
-    @pytest.mark.xfail(
-        strict=True,
-        reason="one setting of aiohttp's for slow heads and for idle connections, and proxies "
-        "want idle connections kept",
-    )
+    async def test_f43_a_head_that_came_keeps_its_connection(self, stage, monkeypatch):
+        """Once a caller has said what it wants its connection stays, idle or at work."""
+        monkeypatch.setattr(listen, "FIRST_HEAD", 0.3)
+        scene = await stage()
+        await scene.vendor.play(Script(default=(Step(delay=0.6),)))
+
+        answers = [await scene.call("add", rows(1, n)) for n in (1, 2)]
+
+        assert [answer.rejected for answer in answers] == [{}, {}]
+        await scene.heals()
+
     def test_f43_a_head_has_ten_seconds(self):
         """A head may take as long as a body."""
-        assert listen.KEEPALIVE <= web.BODY_SECONDS
+        assert listen.FIRST_HEAD <= web.BODY_SECONDS
 
     async def test_f43_a_thousand_slow_callers_slow_nobody_else(self, vendor, tmp_path):
         """While a thousand heads drip, a caller is served as if they were not there."""
