@@ -195,10 +195,8 @@ class Mailchimp(Destination[Settings, Options]):
                 return []
 
     async def _unsubscribe(self, records: Sequence[Record], requests: Requests) -> list[Rejection]:
-        members = [
-            {"email_address": one.fields["email_address"], "status": "unsubscribed"}
-            for one in records
-        ]
+        addresses = {address(one): one.fields["email_address"] for one in records}
+        members = [{"email_address": one, "status": "unsubscribed"} for one in addresses.values()]
         bulk = await requests.bulk(records, members, update_existing=True)
 
         async def settle(record: Record) -> None:

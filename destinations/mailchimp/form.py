@@ -1,9 +1,16 @@
 """What can be said about a sync to Mailchimp: settings, options, modes and fields."""
 
 import re
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from pydantic import Field as Option
 from pydantic import ValidationInfo as Others
 from pydantic.alias_generators import to_camel
@@ -45,6 +52,9 @@ class Settings(BaseModel):
         return self.data_center or ""
 
 
+TagName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
 class Options(BaseModel):
     """What the marketer chooses for one sync."""
 
@@ -65,7 +75,7 @@ class Options(BaseModel):
     skip_merge_validation: bool = Option(
         default=False, title="Accept contacts that lack required merge fields"
     )
-    tags: list[str] = Option(
+    tags: list[TagName] = Option(
         [], title="Tags", description="For every contact, beside those mapped to the field Tags."
     )
     on_remove: Literal["archive", "unsubscribe", "removeTags", "deletePermanently", "nothing"] = (

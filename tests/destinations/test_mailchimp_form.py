@@ -139,6 +139,7 @@ class TestForm:
             ({"onRemove": "deletePermanently", "confirmDelete": True}, []),
             ({"mode": "mirror", "onRemove": "removeTags"}, ["Removed rows are to lose their tags"]),
             ({"mode": "mirror", "onRemove": "removeTags", "tags": ["a"]}, []),
+            ({"tags": [" "]}, ['Option "Tags.0": string should have at least 1 character']),
             ({"onRemove": "explode"}, ['Option "When a row is removed" has a value that is not']),
             ({"mappings": [{"from": "a", "to": "LTW"}]}, ['Field "LTW" does not exist. Did you']),
         ],

@@ -34,7 +34,8 @@ class TestRemovals:
         rows = [person(n) for n in range(30)]
         async with newsletter(serve) as news:
             await news.call("add", *rows)
-            assert await news.call("remove", *rows[5:], **MIRROR, onRemove="unsubscribe") == {}
+            gone = [*rows[5:], person("again", email="PERSON.7@example.com")]
+            assert await news.call("remove", *gone, **MIRROR, onRemove="unsubscribe") == {}
 
             assert len(news.requests()) == 2
             statuses = [each["status"] for each in (await news.held()).values()]
