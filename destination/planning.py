@@ -55,7 +55,8 @@ class Planner:
         if form and (problems := list(option_problems(form[0], values))):
             raise ConfigError(" ".join(problems))
         options = parse_options(self._plugin.options_model, values)
-        plan = Plan(sync.mapping, described.fields, operation)
+        fields = self._plugin.fields_for(described.fields, options)
+        plan = Plan(sync.mapping, fields, operation)
         batch = Batch(described.object.id, mode.id, operation, verb, options, (), sync.id_column)
         return plan, batch
 

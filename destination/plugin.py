@@ -1,6 +1,6 @@
 """What a destination is: a settings model, an options model, declarations and one coroutine."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 import httpx
@@ -87,6 +87,10 @@ class Destination(Generic[SettingsT, OptionsT]):
         """The fields, where only the vendor knows them."""
         return object.fields
 
+    def fields_for(self, fields: Sequence[Field], options: OptionsT) -> Sequence[Field]:
+        """The fields as a sync with these options takes them; one may waive what is required."""
+        return fields
+
     async def form(self, object: Object, mode: str | None) -> Form:
         """Choices that only the vendor knows, and hints for the form."""
         return Form()
@@ -101,6 +105,15 @@ class Destination(Generic[SettingsT, OptionsT]):
 
     def classify(self, response: httpx.Response) -> DestinationError | None:
         """The error in an answer that says no in its own way; None leaves it to the status."""
+        return None
+
+    def identity(self, record: Record) -> Hashable | None:
+        """
+        What the vendor knows a record by, such as an e-mail address; None when by nothing.
+
+        Of several rows of a call with one identity only the last is delivered; the others are
+        rejected with DUPLICATE. Not asked for removals: what is gone is gone.
+        """
         return None
 
     def lane(self, record: Record) -> str:

@@ -7,11 +7,11 @@ known; a fatal error stops what has not started.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from destination.bugs import caught
+from destination.bugs import bug
 from destination.deadline import DELIVERY, Deadline, Delivery
 from destination.errors import (
     AuthError,
@@ -21,12 +21,15 @@ from destination.errors import (
     ForbiddenError,
     NoAnswer,
     RefusedError,
+    RowError,
     TargetError,
 )
 from destination.memory import Memory, NoMemory
-from destination.model import Batch, Limits, Record, Rejection
+from destination.model import Batch, Limits, Operation, Record, Rejection
 from destination.plugin import Destination
 from destination.state.store import Outcome
+
+DUPLICATE = "not sent: a later row of this call stands for the same record"
 
 FORBIDDEN = 2
 """Refusals in a row that are the credentials' fault; one alone may be about its record."""
@@ -100,6 +103,25 @@ class Run:
         self.reject(lost, NoAnswer("internal error: no outcome", code=Code.INTERNAL))
         await self._settle(records)
 
+    def distinct(self, records: Sequence[Record]) -> list[Record]:
+        """The records without those for which another row stands; these are rejected."""
+        kept, last = list[tuple[Hashable, Record]](), dict[Hashable, Hashable]()
+        for record in records:
+            try:
+                removal = self._batch.operation is Operation.REMOVE
+                identity = None if removal else self._plugin.identity(record)
+                last[identity] = (type(record.id), record.id)
+                kept.append((identity, record))
+            except Exception as error:  # noqa: BLE001 - a bug in a destination costs this record only
+                self.reject([record], bug(error))
+        rivals = [
+            one
+            for identity, one in kept
+            if identity is not None and last[identity] != (type(one.id), one.id)
+        ]
+        self.reject(rivals, RowError(DUPLICATE, code=Code.DUPLICATE))
+        return [one for _, one in kept if one.position not in self.rejections]
+
     def reject(self, records: Iterable[Record], error: DestinationError) -> None:
         """Note that these were not delivered; a record keeps its first reason."""
         for record in records:
@@ -131,7 +153,7 @@ class Run:
             except DestinationError as error:
                 self.reject([record], error)
             except Exception as error:  # noqa: BLE001 - a bug in a destination costs this record only
-                self.reject([record], _bug(error))
+                self.reject([record], bug(error))
         return lanes
 
     async def _work(self, queue: deque[_Work]) -> None:
@@ -182,7 +204,7 @@ class Run:
         except DestinationError as error:
             self.reject(records, error)
         except Exception as error:  # noqa: BLE001 - a bug in a destination must not cost its neighbours
-            self.reject(records, _bug(error))
+            self.reject(records, bug(error))
         finally:
             self.attempts += delivery.attempts
         return False
@@ -202,7 +224,7 @@ class Run:
         finally:
             task.cancel()
         if task.cancelled():
-            raise _bug(asyncio.CancelledError())  # the destination cancelled itself
+            raise bug(asyncio.CancelledError())  # the destination cancelled itself
         return list(task.result())
 
     def _stop_for(self, error: FatalError) -> None:
@@ -238,7 +260,3 @@ class Run:
         if rejection is None:
             return Outcome.DELIVERED
         return Outcome.UNKNOWN if isinstance(rejection.error, NoAnswer) else Outcome.NOT_SENT
-
-
-def _bug(error: BaseException) -> NoAnswer:
-    return NoAnswer(f"{caught(error)}; may have been delivered", code=Code.INTERNAL)
