@@ -106,9 +106,9 @@ class Instance:
             self.plugin.http = client
             yield self
 
-    async def check(self) -> None:
-        """Raise DestinationError when the vendor does not accept the settings."""
-        await self.plugin.check()
+    async def check(self) -> str | None:
+        """Raise DestinationError when the vendor refuses the settings; else what there is to say."""
+        return await self.plugin.check()
 
     async def objects(self) -> Sequence[Object]:
         """What rows can be synced to; one object without an id where there is no choice."""
@@ -186,7 +186,8 @@ class Instance:
         batches = limits.concurrency * rounds
         if limits.rate is not None:
             batches = min(batches, int(limits.rate.per_second * seconds))
-        return max(1, min(self._max_rows, batches * limits.batch_size))
+        most = min(self._max_rows, limits.call_size or self._max_rows)
+        return max(1, min(most, batches * limits.batch_size))
 
     async def deliver(
         self, sync: Sync, operation: Operation, rows: Sequence[Row], deadline: Deadline
