@@ -107,7 +107,7 @@ class Instance:
             yield self
 
     async def check(self) -> str | None:
-        """Raise DestinationError when the vendor refuses the settings; else what there is to say."""
+        """Raise DestinationError when the vendor refuses the settings; else what it says."""
         return await self.plugin.check()
 
     async def objects(self) -> Sequence[Object]:

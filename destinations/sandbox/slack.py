@@ -23,7 +23,7 @@ SHOWN, EDITABLE, BLOCKS, SECTION = 40_000, 4_000, 50, 3_000
 """Characters that are shown of a text, of an edited text, blocks, characters in a section."""
 
 SCOPES = ("chat:write", "channels:read", "groups:read", "chat:write.customize")
-BOT = "B0SANDBOX01"
+BOT, USER = "B0SANDBOX01", "U0SANDBOX"
 BLOCK_TYPES = {"section", "header", "divider", "context", "image", "actions", "markdown"}
 
 CHANNELS: tuple[dict[str, Any], ...] = (
@@ -226,7 +226,7 @@ class StandIn:
 
     def _auth_test(self, _: JSON) -> JSON:
         where = {"url": "https://sandbox.slack.com/", "team": "Sandbox", "team_id": "T0SANDBOX"}
-        return {**where, "user": "destination", "user_id": "U0SANDBOX", "bot_id": BOT}
+        return {**where, "user": "destination", "user_id": USER, "bot_id": BOT}
 
     def _conversations(self, asked: JSON) -> JSON:
         types = str(asked.get("types") or "public_channel").split(",")
@@ -244,7 +244,7 @@ class StandIn:
         listed = [
             {name: value for name, value in each.items() if name != "is_member"}
             for each in self._channels.values()
-            if each["is_member"] and not (each["is_archived"] and asked.get("exclude_archived"))
+            if each["is_member"] and not (each["is_archived"] and asked.get("exclude_archived") == "true")
             and ("private_channel" if each["is_private"] else "public_channel") in types
         ]  # fmt: skip
         end = start + int(limit)
@@ -266,7 +266,8 @@ class StandIn:
         self._count += 1
         ts = f"{1_700_000_000 + self._count // 10**6}.{self._count % 10**6:06d}"
         kept = {name: asked[name] for name in ("blocks", "thread_ts", "username") if name in asked}
-        said = {"type": "message", "text": str(asked.get("text", ""))[:SHOWN], "ts": ts, **kept}
+        text = str(asked.get("text", ""))[:SHOWN]
+        said: JSON = {"type": "message", "text": text, "ts": ts, **kept}
         self._messages[channel, ts] = {**asked, **said, "channel": channel}
         shown = {name: value for name, value in said.items() if name != "blocks"}
         return {"channel": channel, "ts": ts, "message": {**shown, "bot_id": BOT}}
@@ -402,8 +403,11 @@ def _planned(plan: JSON) -> web.Response:
 
 def _channel(id: str, name: str, **facts: bool) -> JSON:
     """A channel as Slack tells of it."""
-    told = {"is_private": False, "is_archived": False, "is_member": True, **facts}
-    return {"id": id, "name": name, "name_normalized": name, "created": 1_449_252_889, **told}
+    no = ("is_archived", "is_general", "is_group", "is_im", "is_mpim", "is_org_shared", "is_private")
+    said = {"value": "", "creator": USER, "last_set": 0}
+    made = {"created": 1_449_252_889, "creator": USER, "topic": said, "purpose": said}
+    kinds = {**dict.fromkeys((*no, "is_shared"), False), "is_channel": True, "is_member": True}
+    return {"id": id, "name": name, "name_normalized": name, **made, **kinds, **facts}
 
 
 def _position(cursor: Any) -> int:
