@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check serve lock format clean
+.PHONY: demo test check chaos crash soak serve lock format clean
 
 demo: .venv/ready      ## a whole sync on local stand-ins of the vendors
 	$(BIN)/python -m destination demo
@@ -17,6 +17,15 @@ check: .venv/ready     ## what CI runs: format, lint, spelling, types, import co
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(MAKE) test
+
+chaos: .venv/ready     ## 200 seeds of faults at once, judged by the oracle; ARGS="--seed 7" is one again
+	PYTHONPATH=tests $(BIN)/python -m chaos.composition $(ARGS)
+
+crash: .venv/ready     ## kill -9 at 200 random moments; ARGS="--kills 20 --json FILE"
+	PYTHONPATH=tests $(BIN)/python -m chaos.crash $(ARGS)
+
+soak: .venv/ready      ## ten minutes beside a destination that hangs; ARGS="--seconds 60"
+	PYTHONPATH=tests $(BIN)/python -m chaos.soak $(ARGS)
 
 serve: .venv/ready     ## the server, with the stand-ins when nothing is configured
 	$(BIN)/python -m destination serve $(if $(wildcard destinations.toml),,--sandbox)

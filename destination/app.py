@@ -1,6 +1,5 @@
 """The composition root: settings become destinations, destinations become routes."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -126,8 +125,7 @@ def _rpc(server: Server) -> Any:
             structlog.contextvars.bound_contextvars(destination=instance.name),
             admission.call(instance.name, server.deadline) as opened,
         ):
-            left = opened.deadline.end - asyncio.get_running_loop().time()
-            body = await read_json(request, server.max_body, left, opened.hold)
+            body = await read_json(request, server.max_body, opened.deadline, opened.hold)
             call = rpc.Call(instance, opened.deadline, server.max_rows)
             answer = await rpc.answer(hightouch.METHODS, body, call)
         response = web.Response(status=204) if answer is None else _json(answer)

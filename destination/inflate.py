@@ -54,6 +54,10 @@ class Inflater:
             raise InflateError("the compressed body ends early")
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
+    def drop(self) -> None:
+        """Let go of what was collected: an exception's traceback may hold this object for long."""
+        self._parts.clear()
+
     def _inflated(self, piece: bytes) -> bytes:
         assert self._inflate is not None  # noqa: S101 - feed looked
         room = self.limit - self.size + 1

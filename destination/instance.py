@@ -39,7 +39,7 @@ from destination.schema import form_schema, option_problems, option_values, pars
 from destination.state.store import Store
 from destination.sync import Sync, choose_mode, choose_object, mapping_problems
 from destination.tuning import Tuning
-from destination.vendor.session import opened
+from destination.vendor.session import Between, opened
 
 log = structlog.get_logger()
 
@@ -88,21 +88,23 @@ class Instance:
         self._planner = Planner(plugin)
 
     @asynccontextmanager
-    async def opened(self, store: Store, meter: Meter) -> AsyncIterator[Self]:
+    async def opened(
+        self, store: Store, meter: Meter, *, between: Between | None = None
+    ) -> AsyncIterator[Self]:
         """
         Ready to serve inside the block, where its connections exist.
 
         Args:
             store: Where deliveries are remembered; it is open already.
+            between: What a test puts before the transport.
         """
         self._store, self._meter = store, meter
         self._secret = await store.secret()
         self.plugin.notes = Notes(store, self._secret, self.name)
         limits = self._tuning.applied(self.plugin.limits_for(None, None))
         self._permits = asyncio.Semaphore(limits.concurrency)
-        async with opened(
-            self.plugin.connection(), self._tuning, limits, self.plugin.classify, meter
-        ) as client:
+        connection, classify = self.plugin.connection(), self.plugin.classify
+        async with opened(connection, self._tuning, limits, classify, meter, between) as client:
             self.plugin.http = client
             yield self
 

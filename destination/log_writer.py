@@ -1,5 +1,6 @@
 """A log that never holds the server up: whoever reads it may be slow, stopped or gone."""
 
+import io
 import queue
 import threading
 from collections.abc import Iterator
@@ -14,10 +15,15 @@ FAREWELL = 1.0
 
 
 class LogWriter:
-    """Takes lines as a text file does; a thread of its own writes them."""
+    """
+    Takes lines as a text file does; a thread of its own writes them.
 
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
+    Args:
+        file: None, as Python has it for a process that was started without one, takes nothing.
+    """
+
+    def __init__(self, file: TextIO | None) -> None:
+        self._file = file and _unbuffered(file)
         self._lines: queue.Queue[str | None] = queue.Queue(MANY_LINES)
         self._dropped = 0
         self._thread = threading.Thread(target=self._work, name="log", daemon=True)
@@ -36,7 +42,7 @@ class LogWriter:
 
     def isatty(self) -> bool:
         """Whether a person reads it."""
-        return self._file.isatty()
+        return self._file is not None and self._file.isatty()
 
     def close(self) -> None:
         """Write what is left, if that is possible soon."""
@@ -51,12 +57,22 @@ class LogWriter:
                 text += f'{{"event": "log.dropped", "lines": {dropped}}}\n'
             # A reader that is gone must not end the thread: one may come back to a pipe.
             with suppress(OSError, ValueError):
-                self._file.write(text)
-                self._file.flush()
+                if self._file is not None:
+                    self._file.write(text)
+                    self._file.flush()
+
+
+def _unbuffered(file: TextIO) -> TextIO:
+    """The same without a buffer, which Python would wait for at its end when nobody reads."""
+    try:
+        raw = io.FileIO(file.fileno(), "w", closefd=False)
+    except (OSError, ValueError):
+        return file  # nothing of the system's
+    return io.TextIOWrapper(raw, file.encoding, "backslashreplace", write_through=True)
 
 
 @contextmanager
-def unblocked(file: TextIO) -> Iterator[LogWriter]:
+def unblocked(file: TextIO | None) -> Iterator[LogWriter]:
     """A writer to the file for the block; what was written is flushed at its end."""
     writer = LogWriter(file)
     try:

@@ -21,7 +21,7 @@ def configure(*, level: str, format: str, file: LogWriter | None = None) -> None
         level: A level's name, such as ``info``.
         format: ``json``, ``console``, or ``auto``: console on a terminal.
     """
-    out: Any = file or sys.stderr
+    out: Any = file or sys.stderr or LogWriter(None)
     console = format == "console" or (format == "auto" and out.isatty())
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [

@@ -192,6 +192,12 @@ class Rejection:
     position: int
     error: DestinationError
 
+    def __post_init__(self) -> None:
+        # An error holds every frame that it passed, and so the request and the answer: 10 kB for
+        # each rejected row until the call is answered.
+        if isinstance(self.error, DestinationError):
+            self.error.__traceback__ = self.error.__context__ = None
+
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[OptionsT]):

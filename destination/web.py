@@ -6,12 +6,14 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from destination.bugs import caught
+from destination.deadline import Deadline
 from destination.inflate import InflatedTooLarge, InflateError, Inflater
 from destination.protocols.rpc import INTERNAL_ERROR, PARSE_ERROR, TRANSPORT_ERROR, error_body
 
@@ -19,6 +21,9 @@ log = structlog.get_logger()
 
 BODY_SECONDS = 10.0
 """How long a caller may take to send its body."""
+
+TAKING_SECONDS = 20.0
+"""How long it may take to receive its answer."""
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 
@@ -76,7 +81,7 @@ def _digest(value: bytes) -> bytes:
 
 
 def middlewares(accepted: Secrets) -> list[Middleware]:
-    """In the order in which they run: name the request, answer whatever happens, let in."""
+    """In the order in which they run: write, name the request, answer whatever happens, let in."""
 
     @web.middleware
     async def admitted(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -85,7 +90,25 @@ def middlewares(accepted: Secrets) -> list[Middleware]:
             raise Refusal(401, message, WWW_Authenticate="Bearer")
         return await handler(request)
 
-    return [_identified, _answered, admitted]
+    return [_taken, _identified, _answered, admitted]
+
+
+@web.middleware
+async def _taken(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Write the answer here: aiohttp would hold it for ever for a caller that does not read."""
+    response = await handler(request)
+    if (transport := request.transport) is None:
+        return response
+    transport.set_write_buffer_limits(0)  # so that drain means all of it
+    with suppress(ConnectionError):
+        try:
+            async with asyncio.timeout(TAKING_SECONDS):
+                await response.prepare(request)
+                await response.write_eof()
+                await request.writer.drain()
+        except TimeoutError:
+            transport.abort()
+    return response
 
 
 @web.middleware
@@ -152,13 +175,13 @@ Hold = Callable[[int], None]
 """Is told how large a body has become; raises Refusal when it must not be held."""
 
 
-async def read_json(request: web.Request, limit: int, seconds: float, hold: Hold) -> bytes:
+async def read_json(request: web.Request, limit: int, deadline: Deadline, hold: Hold) -> bytes:
     """
     The body, inflated.
 
     Args:
         limit: Bytes, inflated.
-        seconds: How long the caller may take, at most ten seconds.
+        deadline: Of the call; the caller may take until then, and at most ten seconds.
         hold: Is told the body's size as it grows; what it raises ends the reading.
 
     Raises:
@@ -179,24 +202,26 @@ async def read_json(request: web.Request, limit: int, seconds: float, hold: Hold
     if "Expect" in request.headers:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
-    return await _read(request, Inflater(encoding, limit), min(seconds, BODY_SECONDS), hold)
+    return await _read(request, Inflater(encoding, limit), deadline, hold)
 
 
-async def _read(request: web.Request, inflater: Inflater, seconds: float, hold: Hold) -> bytes:
+async def _read(request: web.Request, inflater: Inflater, deadline: Deadline, hold: Hold) -> bytes:
     try:
-        async with asyncio.timeout(seconds):
+        async with deadline.limit(), asyncio.timeout(BODY_SECONDS):
             async for piece in request.content.iter_any():
                 inflater.feed(piece)
                 hold(max(inflater.size, request.content_length or 0))
         return inflater.finish()
     except TimeoutError:
-        raise Refusal(408, f"The body took longer than {seconds:.0f} s") from None
+        raise Refusal(408, "The body took too long") from None
     except InflatedTooLarge:
         raise _too_large(inflater.limit) from None
     except InflateError as error:
         raise Refusal(400, f"Bad request: {error}", code=PARSE_ERROR) from None
     except (web.RequestPayloadError, ConnectionError):
         raise Refusal(400, "The body broke off") from None
+    finally:
+        inflater.drop()
 
 
 def _too_large(limit: int) -> Refusal:

@@ -15,6 +15,7 @@ judge all that happened.
 """
 
 import asyncio
+import io
 import itertools
 import json
 import os
@@ -22,15 +23,17 @@ import re
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 from support import BEARER, SECRET, Served
 
+from destination.app import METRICS
 from destination.testing.journal import Exchange
 from destination.testing.oracle import judge
 from destination.testing.proxy import Proxy
@@ -98,6 +101,11 @@ class Answer:
         """The reasons' codes alone."""
         return {id: reason.partition(":")[0] for id, reason in self.rejected.items()}
 
+    @property
+    def outcomes(self) -> Counter[str]:
+        """How many rows were rejected with each code."""
+        return Counter(self.codes.values())
+
 
 @dataclass
 class Scene:
@@ -120,6 +128,8 @@ class Scene:
     exchanges: list[Exchange] = field(default_factory=list)
     served: Served | None = None
     """The server itself, where it runs in the test's own process."""
+    inside: Proxy | None = None
+    """Behind ``proxy`` where TLS is spoken: it sees requests, ``proxy`` what is on the wire."""
 
     async def call(
         self,
@@ -136,7 +146,7 @@ class Scene:
         with suppress(aiohttp.ClientError, TimeoutError):
             async with self.http.post(
                 self.url + self.path,
-                data=json.dumps(body).encode(),
+                data=io.BytesIO(json.dumps(body).encode()),  # a long one must not be bytes
                 headers=BEARER | {"Content-Type": "application/json"},
                 timeout=aiohttp.ClientTimeout(total=patience),
             ) as response:
@@ -180,6 +190,14 @@ class Scene:
         """How many requests with rows the vendor has read."""
         return len({(each.at, each.connection) for each in self.vendor.arrivals() if each.ids})
 
+    def attempts(self) -> Counter[str]:
+        """How many requests ended in each way, as a server in the test's process counts them."""
+        assert self.served is not None
+        text = self.served.app[METRICS].text().decode()
+        name = self.path.rpartition("/")[2]
+        pattern = rf'destination_attempts_total\{{destination="{name}",outcome="(\w+)"\}} (\d+)'
+        return Counter({outcome: int(count) for outcome, count in re.findall(pattern, text)})
+
     def effects(self) -> dict[Any, int]:
         """How often the vendor took each row."""
         taken: dict[Any, int] = {}
@@ -197,13 +215,21 @@ class ServerProcess:
         environment: Its settings. Nothing else of this process's environment reaches it.
     """
 
+    module: ClassVar[Sequence[str]] = ("destination", "serve")
+    """What Python runs, and its arguments."""
+
     def __init__(self, folder: Path, **environment: str) -> None:
         self._folder = folder
         self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._lines: list[str] = []
         self.url = ""
-        self.output = ""
+
+    @property
+    def output(self) -> str:
+        """All that it printed so far."""
+        return "".join(self._lines)
 
     @property
     def pid(self) -> int:
@@ -220,8 +246,7 @@ class ServerProcess:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "destination",
-            "serve",
+            *self.module,
             cwd=self._folder,
             env={
                 "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
@@ -245,7 +270,7 @@ class ServerProcess:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             text = line.decode()
-            self.output += text
+            self._lines.append(text)
             found = re.search(r'"url":"(http://[^"]+)"', text)
             if "server.started" in text and found and not listening.done():
                 listening.set_result(found[1])

@@ -55,8 +55,8 @@ def serve_command(config: str | None, *, sandbox: bool) -> None:
         )
 
 
-GRACE = 1.0
-"""Seconds that connections have to end after the last call was answered."""
+GRACE = 0.5
+"""Seconds that connections have to end after the last call was answered; aiohttp takes it twice."""
 
 _HINT = "Settings are explained by: destination describe KIND, and destination serve --help."
 

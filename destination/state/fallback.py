@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Self, TypeVar
 
 import structlog
@@ -13,7 +14,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-PATIENCE = 2.0
+PATIENCE = 1.0
 """Seconds for one step of the real store; a disk that hangs must not hold up deliveries."""
 
 LEFT_ALONE = 5.0
@@ -58,7 +59,9 @@ class FallbackStore:
 
     async def __aexit__(self, *_: object) -> None:
         if self._alone_until < float("inf"):
-            await self._store.__aexit__()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE / 10 if self.degraded else PATIENCE):
+                    await self._store.__aexit__()
         await self._substitute.__aexit__()
 
     async def secret(self) -> bytes:

@@ -10,7 +10,6 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,11 @@ from typing import Any, Self, TypeVar
 
 from destination.state.owners import Owners
 from destination.state.store import Claim, Outcome, Standing, StoreError
+from destination.state.thread import DaemonThread
 
 T = TypeVar("T")
 
-BUSY_SECONDS = 1.0
+BUSY_SECONDS = 0.8
 """How long another process may hold the file locked."""
 
 CHUNK = 500
@@ -73,7 +73,7 @@ class SqliteStore:
         # A clock that is set while we run must neither forget deliveries nor keep them for ever.
         offset = now() - passing()
         self._clock: Callable[[], float] = lambda: offset + passing()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="state")
+        self._thread = DaemonThread("state")
         self._slice = 0
         self._closing = ExitStack()
 
@@ -88,7 +88,7 @@ class SqliteStore:
     async def __aexit__(self, *_: object) -> None:
         with suppress(StoreError):
             await self._run(self._closing.close)
-        self._thread.shutdown(wait=False)
+        self._thread.shutdown()
 
     async def secret(self) -> bytes:
         """The random key of all hashes: made when the file was made."""

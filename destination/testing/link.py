@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from destination.testing.wire import Message, Source, read_request, read_response, reset
 
@@ -36,6 +35,7 @@ class Link:
         self.sent = 0
         """Bytes written to the client."""
         self._address, self._armed, self._writer = upstream, armed, writer
+        self._secure = writer.get_extra_info("sslcontext") is not None
         self._upstream: tuple[Source, asyncio.StreamWriter] | None = None
         self._quiet = False
 
@@ -112,23 +112,28 @@ class Link:
 
     async def closed(self) -> None:
         """Wait until the client has taken, or refused, all that was sent before ``close``."""
-        with suppress(*GONE):
-            await self._writer.wait_closed()
+        await _gone(self._writer)
 
     async def release(self) -> None:
         """Let go of both connections without waiting for anybody."""
         if self._upstream:
             await _drop(self._upstream[1])
-        await _drop(self._writer)
+        await _drop(self._writer, secure=self._secure)
 
 
-async def _drop(writer: asyncio.StreamWriter) -> None:
-    waits = writer.transport.get_write_buffer_size() or writer.get_extra_info("sslcontext")
-    if waits:
+async def _drop(writer: asyncio.StreamWriter, *, secure: bool = False) -> None:
+    # A transport of TLS that was closed twice fails when it is asked for anything.
+    if secure or writer.transport.get_write_buffer_size():
         writer.transport.abort()
     writer.close()
-    with suppress(*GONE):
-        await writer.wait_closed()
+    await _gone(writer)
+
+
+async def _gone(writer: asyncio.StreamWriter) -> None:
+    # A cancelled wait would cancel what it waits for, and with it everybody else's wait.
+    waiting = asyncio.ensure_future(writer.wait_closed())
+    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.wait({waiting})
 
 
 Fault = Callable[[Link], Awaitable[None]]

@@ -65,13 +65,18 @@ def is_public(address: str) -> bool:
     return not any(parsed in each for each in _REFUSED_V4)
 
 
+def require_public(address: str) -> None:
+    """Raise NotPublic for an address that may not be dialled."""
+    if not is_public(address):
+        raise NotPublic(NOT_PUBLIC)
+
+
 def public_socket(
     info: tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]],
 ) -> socket.socket:
     """A socket for the address that ``getaddrinfo`` gave. Raises NotPublic before it is dialled."""
     family, kind, protocol, _, address = info
-    if not is_public(address[0]):
-        raise NotPublic(NOT_PUBLIC)
+    require_public(address[0])
     made = socket.socket(family, kind, protocol)
     made.setblocking(False)  # noqa: FBT003 - the standard library takes it so
     return made

@@ -13,7 +13,6 @@ import structlog
 
 from destination.deadline import DELIVERY, Deadline, Delivery
 from destination.errors import (
-    CircuitOpen,
     Code,
     DestinationError,
     NoAnswer,
@@ -151,7 +150,7 @@ class VendorClient:
             attempt += 1
             try:
                 return await self._attempt(method, url, options, verdict, delivery, lane)
-            except UnavailableError as error:
+            except DestinationError as error:
                 failed = _telling(failed, error)
                 wait = self._back_off(error, attempt, delivery, repeatable=again)
                 if wait is None:
@@ -213,7 +212,10 @@ class VendorClient:
         delivery.waiting = delivery.attempts == 0
         if _now() > until or not await self._limiter.acquire(until, lane):
             if self._limiter.paused_until > until:
-                raise RateLimited("not sent: the vendor asked for a pause that outlasts the call")
+                raise RateLimited(
+                    "not sent: the vendor asked for a pause that outlasts the call",
+                    retry_after=self._limiter.paused_until - _now(),
+                )
             raise delivery.deadline.not_sent()
         self._check_circuit()  # it may have opened while this request waited
         delivery.waiting = False
@@ -269,18 +271,19 @@ class VendorClient:
         )
 
 
+_NOT_TRIED = frozenset({Code.CIRCUIT_OPEN, Code.DEADLINE_NOT_SENT, Code.SHUTTING_DOWN})
+
+
 def _telling(before: DestinationError | None, error: DestinationError) -> DestinationError:
     """
     Which of two attempts' errors tells the truth about both.
 
-    What one attempt left open, a later one that was not taken does not close. What was not even
-    tried says less than what was.
+    What one attempt left open, a later one that was not taken or refused does not close. What was
+    not even tried says less than what was.
     """
     if before is None or isinstance(error, NoAnswer):
         return error
-    if isinstance(before, NoAnswer) or isinstance(error, CircuitOpen):
-        return before
-    return error
+    return before if isinstance(before, NoAnswer) or error.code in _NOT_TRIED else error
 
 
 def encode(value: Any) -> bytes:

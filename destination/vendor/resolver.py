@@ -9,6 +9,7 @@ is left behind, on a thread that does not keep the process alive.
 import asyncio
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -25,9 +26,16 @@ UNKNOWN_FOR = 5.0
 
 
 class Resolver(AbstractResolver):
-    """Looks names up for one destination. Raises OSError when that fails or takes too long."""
+    """
+    Looks names up for one destination. Raises OSError when that fails or takes too long.
 
-    def __init__(self) -> None:
+    Args:
+        check: Raises OSError for an address that may not be dialled. Then no other address of
+            that name is dialled either: its owner means no good.
+    """
+
+    def __init__(self, check: Callable[[str], None] | None = None) -> None:
+        self._check = check
         self._under_way = 0
         self._unknown: dict[str, float] = {}
 
@@ -49,7 +57,11 @@ class Resolver(AbstractResolver):
             raise
         except TimeoutError:
             raise OSError(None, "the lookup took too long") from None
-        return [_result(host, each) for each in found]
+        results = [_result(host, each) for each in found]
+        if self._check is not None:
+            for each in results:
+                self._check(each["host"])
+        return results
 
     async def close(self) -> None:
         """Lookups under way end when they end."""

@@ -1,6 +1,6 @@
 """A destination's client, opened: its connections, its pace, and what it may reach."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
@@ -16,17 +16,26 @@ from destination.vendor.transport import AiohttpTransport, no_cookies
 FORM_CONNECTIONS = 10
 """Connections beside those that deliver: a delivery that has its permit never waits for one."""
 
+Between = Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]
+"""Makes a transport that stands before another."""
+
 
 @asynccontextmanager
 async def opened(
-    connection: Connection, tuning: Tuning, limits: Limits, classify: Classify, meter: Meter
+    connection: Connection,
+    tuning: Tuning,
+    limits: Limits,
+    classify: Classify,
+    meter: Meter,
+    between: Between | None = None,
 ) -> AsyncIterator[VendorClient]:
     """The client that reaches this vendor inside the block, within these limits."""
     public_only = not tuning.allow_private_networks
+    transport: httpx.AsyncBaseTransport = AiohttpTransport(
+        connections=limits.concurrency + FORM_CONNECTIONS, public_only=public_only
+    )
     async with httpx.AsyncClient(
-        transport=AiohttpTransport(
-            connections=limits.concurrency + FORM_CONNECTIONS, public_only=public_only
-        ),
+        transport=between(transport) if between else transport,
         base_url=tuning.base_url or connection.base_url,
         auth=connection.auth,
         headers={

@@ -8,18 +8,21 @@ are not kept, and the errors tell apart what was certainly not sent from what ma
 
 import asyncio
 import io
+import select
 import ssl
 from collections.abc import AsyncIterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
+from weakref import WeakSet
 
 import aiohttp
 import httpx
 import yarl
 
-from destination.vendor.addresses import NotPublic, public_socket
+from destination.vendor.addresses import NotPublic, public_socket, require_public
 from destination.vendor.resolver import Resolver
+from destination.vendor.trust import trusted
 
 PIECE = 64 * 1024
 """Bytes of a body that are written at once."""
@@ -43,13 +46,18 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     def __init__(self, *, connections: int = 100, public_only: bool = False) -> None:
         self._connections = connections
         self._sockets = public_socket if public_only else None
+        self._check = require_public if public_only else None
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=self._connections, socket_factory=self._sockets, resolver=Resolver()
+                limit=self._connections,
+                socket_factory=self._sockets,
+                resolver=Resolver(self._check),
+                ssl=trusted(),
             ),
+            request_class=_Request,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
@@ -73,11 +81,20 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One exchange, up to the response's headers; the body is read by the caller."""
         assert self._session is not None, "use the client as a context manager"  # noqa: S101
+        while True:
+            try:
+                return await self._exchange(self._session, request)
+            except _Stale:
+                continue  # nothing was sent; the pool has lost that connection and gives another
+
+    async def _exchange(
+        self, session: aiohttp.ClientSession, request: httpx.Request
+    ) -> httpx.Response:
         timeout = request.extensions.get("timeout", {})
         try:
-            response = await self._session.request(
+            response = await session.request(
                 request.method,
-                yarl.URL(str(request.url), encoded=True),
+                yarl.URL(_address(request.url), encoded=True),
                 headers=[
                     (name.decode("ascii"), value.decode("utf-8", "replace"))
                     for name, value in _own(request)
@@ -100,6 +117,54 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             stream=_Body(response, request),
             request=request,
         )
+
+
+class _Stale(Exception):
+    """A connection that was kept is of no use any more; nothing of this request was sent on it."""
+
+
+class _Dropped(aiohttp.ClientConnectionError):
+    """A new connection ended before anything was sent on it."""
+
+
+_ENDED = getattr(select, "POLLRDHUP", 0)
+"""The vendor's end; a reset is told without being asked for."""
+
+
+class _Request(aiohttp.ClientRequest):
+    """
+    A request that is written only to a connection whose other end is there, and silent.
+
+    A vendor closes what it has kept for long enough, perhaps a moment ago: what is written then
+    leaves its outcome open though nobody read it. And aiohttp would take what came in on a kept
+    connection since its last answer for the answer to this request.
+    """
+
+    _known: ClassVar[WeakSet[asyncio.BaseProtocol]] = WeakSet()
+
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        protocol = conn.protocol
+        assert protocol is not None  # noqa: S101 - it was just taken from the pool
+        kept = protocol in self._known
+        # What a new connection brings by itself is part of the TLS handshake.
+        if protocol.should_close or _stirs(protocol.transport, select.POLLIN if kept else 0):
+            raise _Stale if kept else _Dropped
+        self._known.add(protocol)
+        return await super().send(conn)
+
+
+def _stirs(transport: asyncio.BaseTransport | None, mask: int) -> bool:
+    """Whether a connection is over, or has something that nobody has asked for."""
+    if transport is None or transport.is_closing():
+        return True
+    watch = select.poll()
+    watch.register(transport.get_extra_info("socket"), mask | _ENDED)
+    return bool(watch.poll(0))
+
+
+def _address(url: httpx.URL) -> str:
+    """Without credentials: httpx has made a header of them, and aiohttp would not take both."""
+    return str(url.copy_with(userinfo=b"") if url.userinfo else url)
 
 
 def _payload(content: bytes) -> bytes | io.BytesIO | None:
@@ -149,7 +214,7 @@ def translated(error: Exception, request: httpx.Request) -> httpx.TransportError
             return httpx.UnsupportedProtocol(text, request=request)
         case aiohttp.ConnectionTimeoutError():
             return httpx.ConnectTimeout(text, request=request)
-        case aiohttp.ClientConnectorError():
+        case aiohttp.ClientConnectorError() | _Dropped():
             return httpx.ConnectError(text, request=request)
         case asyncio.TimeoutError():
             return httpx.ReadTimeout(text, request=request)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import raw_server
 from structlog.testing import capture_logs
 
 import destination as ht
@@ -499,6 +500,20 @@ async def test_s23_nested_values_arrive_as_they_are(serve):
         assert (await show("rows"))["rows"] == [{"id": "a", "fields": {"deep": {"value": value}}}]
 
 
+@pytest.mark.parametrize("remember", [24, 0])
+async def test_s24_the_same_call_twice_leaves_the_same_state(serve, remember):
+    """A repeated call succeeds and changes nothing, whether deliveries are remembered or not."""
+    async with receiver(serve, remember=remember) as (served, show):
+        rows = sync(*(person(n) for n in range(5)))
+        states = []
+        for _ in range(2):
+            assert await rejected(served, "add", rows, path=HOOK) == {}
+            states.append(await show("rows"))
+
+    assert len(states[0]["rows"]) == 5
+    assert states[0] == states[1]
+
+
 async def test_s25_adding_what_is_there_updates_it(served):
     """A full resync sends every row as added: it replaces what the vendor has."""
     await served.result("add", sync(person(1, name="Old")))
@@ -548,6 +563,80 @@ async def test_s29_an_operation_that_is_off_is_refused(served, mode, method):
     expected = f'NOT_SUPPORTED: mode "{mode}" does not send rows to {method}'
     assert reasons == {1: expected, "b": expected}
     assert served.plugin().batches == []
+
+
+async def test_s30_an_outage_rejects_every_row(serve):
+    """When nobody is there every row is rejected with a reason, in a result, in time."""
+    hook = {"kind": "webhook", "url": raw_server.nobody(), "allow_private_networks": True}
+    served = await serve({"hook": hook}, server={"deadline": 3})
+
+    began = time.monotonic()
+    reasons = await rejected(served, "add", sync(*map(person, range(20))), path=HOOK)
+
+    assert time.monotonic() - began < 3.5
+    assert set(reasons) == set(range(20))
+    assert {reason.partition(":")[0] for reason in reasons.values()} <= {
+        "CONNECT_FAILED",
+        "CIRCUIT_OPEN",
+    }
+
+
+async def test_s31_a_vendor_that_is_too_busy_is_waited_for_and_then_given_up(serve):
+    """A 429 is tried again within the call's time, after the wait it names, and then rejected."""
+    busy = b"HTTP/1.1 429 Busy\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
+    async with raw_server.raw(busy) as vendor:
+        hook = {"kind": "webhook", "url": vendor.url, "allow_private_networks": True}
+        served = await serve({"hook": hook}, server={"deadline": 2.5})
+        began = time.monotonic()
+        reasons = await rejected(served, "add", sync(person(1)), path=HOOK)
+        seconds = time.monotonic() - began
+
+    assert 1.0 < seconds < 3.0
+    assert len(vendor.heads) == 2
+    assert set(reasons) == {1}
+    assert reasons[1].startswith("RATE_LIMITED: ")
+
+
+async def test_s32_rows_that_the_time_does_not_suffice_for_are_told(serve):
+    """At the deadline what was delivered stands, what was cut off is open, the rest "not sent"."""
+    served = await serve(server={"deadline": 1})
+    plugin = served.plugin()
+
+    async def slow(batch: Any) -> Any:
+        await asyncio.sleep(0.3)
+        plugin.holds |= {record.id: record.fields for record in batch.records}
+        return ()
+
+    plugin.on_deliver = slow
+    began = time.monotonic()
+    reasons = await rejected(served, "add", sync(*map(person, range(40))))
+
+    assert time.monotonic() - began < 1.5
+    assert set(reasons) == set(range(40)) - set(plugin.holds)
+    assert plugin.holds
+    assert set(reasons.values()) <= {
+        "DEADLINE_NOT_SENT: not sent: the call's time was used up",
+        "OUTCOME_UNKNOWN: no answer before the deadline; may have been delivered",
+    }
+    assert reasons[39].startswith("DEADLINE_NOT_SENT: ")
+
+
+async def test_s33_of_a_batch_that_is_refused_whole_the_culprit_is_found(serve):
+    """A vendor that refuses an array for one row's sake gets the others without it."""
+
+    async def judge(_: Any, writer: asyncio.StreamWriter) -> None:
+        status = b"400 No" if b"poison" in vendor.bodies[-1] else b"200 OK"
+        writer.write(b"HTTP/1.1 %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status)
+
+    async with raw_server.raw(judge) as vendor:
+        hook = {"kind": "webhook", "url": vendor.url, "allow_private_networks": True}
+        served = await serve({"hook": hook | {"batching": "array", "concurrency": 1}})
+        rows = [person(n, name="poison" if n == 11 else "A") for n in range(32)]
+        reasons = await rejected(served, "add", sync(*rows), path=HOOK)
+
+    assert set(reasons) == {11}
+    assert reasons[11].startswith("VENDOR_REJECTED: ")
+    assert len(vendor.bodies) <= 2 * 5 + 1
 
 
 async def test_s34_one_row_without_prior_behavior(served):

@@ -65,7 +65,7 @@ def test_a_store_that_fails_is_replaced_and_comes_back() -> None:
 
 
 def test_a_store_that_hangs_is_not_waited_for() -> None:
-    """A step that hangs costs a call two seconds once, and the next one nothing."""
+    """A step that hangs costs a call its patience once, and the next one nothing."""
 
     async def scenario() -> tuple[float, int]:
         real = Flaky()

@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import ssl
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import pytest
@@ -183,6 +183,28 @@ async def test_a_kept_connection_outlives_the_fault(between, upstream):
         assert b"<html>" in await client.ask()
         assert await client.ask() == ANSWER
     assert (between.connections, len(upstream.requests)) == (1, 2)
+
+
+async def test_a_connection_that_is_closing_is_cut(between):
+    """A connection that waits for its client to take the last bytes ends with a cut, in order."""
+    closing = asyncio.Event()
+
+    async def leave_much(link):
+        await link.request()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(link.send(bytes(20_000_000)), 0.05)
+        link.close()
+        closing.set()
+
+    between.next(leave_much)
+    async with connected(between) as client:
+        client.writer.write(ASK)
+        client.writer.transport.pause_reading()
+        await closing.wait()
+
+        await between.cut()
+
+        assert between.open == 0
 
 
 @pytest.mark.parametrize("rudely", [True, False])

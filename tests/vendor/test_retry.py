@@ -1,16 +1,19 @@
 """What is tried again, when, and how often; in virtual time."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+import random
+from collections.abc import Awaitable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from statistics import mean, median
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+import structlog
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import within
+from support import a_call, within
 
 from destination.errors import (
     CircuitOpen,
@@ -22,12 +25,22 @@ from destination.errors import (
     UnavailableError,
 )
 from destination.metrics import Metrics
+from destination.model import Limits, Rate, Record
 from destination.testing.clock import run_virtually
+from destination.vendor.breaker import CONSECUTIVE
 from destination.vendor.client import VendorClient
 from destination.vendor.limiter import Limiter
 from destination.vendor.retry import BASE, CAP, Budget, delay, may_repeat, retry_after
+from destinations.webhook import Settings, Webhook
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Thousands of log lines would be kept for a failure's report."""
+    with structlog.testing.capture_logs():
+        yield
 
 
 def script(*steps: int | Exception | tuple[int, Mapping[str, str]]) -> list[Any]:
@@ -58,7 +71,12 @@ async def outcome(request: Awaitable[httpx.Response]) -> int | DestinationError:
 
 
 def call(
-    vendor: Vendor, *, method: str = "POST", deadline: float = 25.0, **options: Any
+    vendor: Vendor,
+    *,
+    method: str = "POST",
+    deadline: float = 25.0,
+    rate: Rate | None = None,
+    **options: Any,
 ) -> int | DestinationError:
     """One request of three attempts whose back-off is the longest it may be."""
 
@@ -68,7 +86,7 @@ def call(
             client = VendorClient(
                 http,
                 meter=Metrics().of("x"),
-                limiter=Limiter(None),
+                limiter=Limiter(rate),
                 classify=lambda _: None,
                 timeout=10,
                 attempts=3,
@@ -138,6 +156,25 @@ def test_an_open_outcome_stays_open() -> None:
     assert error.code is Code.OUTCOME_UNKNOWN
 
 
+@pytest.mark.parametrize("then", [302, 401, 403, 404, 409, 410, 422, 501])
+def test_an_open_outcome_is_not_closed_by_a_refusal(then: int) -> None:
+    """What may have been taken is not called refused because its repetition was."""
+    vendor = Vendor(script(LOST, then))
+
+    error = call(vendor, method="PUT")
+
+    assert isinstance(error, NoAnswer)
+    assert len(vendor.times) == 2
+
+
+def test_what_is_not_tried_again_is_told_as_it_failed() -> None:
+    """A request whose next turn would come too late says how it failed, not that time is up."""
+    error = call(Vendor(script(REFUSED)), deadline=2.0, rate=Rate(0.5))
+
+    assert isinstance(error, UnavailableError)
+    assert error.code is Code.CONNECT_FAILED
+
+
 def test_the_vendors_wait_is_kept() -> None:
     """``Retry-After`` in seconds is waited for, and at most a tenth more."""
     vendor = Vendor(script((429, {"Retry-After": "2"}), 200))
@@ -185,6 +222,37 @@ def test_a_429_holds_the_whole_destination_back() -> None:
     assert second == 200
     assert isinstance(third, RateLimited)
     assert vendor.times == [0, 5]
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [(600, 600), (7200, 3600), (86_400, 3600)])
+def test_r3_a_long_wait_holds_everything_back_for_an_hour_at_most(asked: int, seconds: int) -> None:
+    """In the vendor's wait rows are rejected at once and untried; after an hour they go out."""
+    vendor = Vendor(script((429, {"Retry-After": str(asked)}), 200))
+
+    async def scenario() -> tuple[list[Any], float, Any]:
+        within(25)
+        async with httpx.AsyncClient(transport=vendor) as http:
+            client = VendorClient(
+                http,
+                meter=Metrics().of("x"),
+                limiter=Limiter(None),
+                classify=lambda _: None,
+                timeout=10,
+                attempts=3,
+                random=lambda: 0.0,
+            )
+            told = [await outcome(client.request("POST", "https://v.example/")) for _ in range(9)]
+            took = asyncio.get_running_loop().time()
+            await asyncio.sleep(seconds - 20)
+            within(25)
+            return told, took, await outcome(client.request("POST", "https://v.example/"))
+
+    told, took, at_last = run_virtually(scenario())
+
+    assert all(isinstance(error, RateLimited) for error in told)
+    assert took == 0
+    assert at_last == 200
+    assert vendor.times == [0, seconds]
 
 
 def test_retries_keep_to_the_budget() -> None:
@@ -292,3 +360,155 @@ def test_a_date_is_read_against_the_vendors_clock() -> None:
     }
 
     assert retry_after(headers, NOW) == 4.0
+
+
+SKEW = timedelta(days=-3, hours=5)
+FORMS = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]
+
+
+@pytest.mark.parametrize("dated", FORMS)
+@pytest.mark.parametrize("form", FORMS)
+def test_r3_a_date_of_any_form_is_waited_for(form: str, dated: str) -> None:
+    """A date four seconds after the vendor's own is four seconds, though its clock is days off."""
+    theirs = datetime.now(UTC) + SKEW
+    headers = {
+        "Date": theirs.strftime(dated),
+        "Retry-After": (theirs + timedelta(seconds=4)).strftime(form),
+    }
+    vendor = Vendor(script((429, headers), 200))
+
+    assert call(vendor) == 200
+    assert 4.0 <= vendor.times[1] <= 4.4
+
+
+def test_r3_a_date_without_another_is_read_against_our_clock() -> None:
+    """A vendor that does not date its answers is waited for to the second."""
+    at = datetime.now(UTC) + timedelta(seconds=10)
+    vendor = Vendor(script((503, {"Retry-After": format_datetime(at, usegmt=True)}), 200))
+
+    assert call(vendor) == 200
+    assert 8.5 <= vendor.times[1] <= 11.0  # the header drops what is less than a second
+
+
+def failing_together(count: int) -> list[list[float]]:
+    """The moments at which each of many clients tries, none of which knows of the others."""
+    vendors = [Vendor(script(503)) for _ in range(count)]
+
+    async def one(vendor: Vendor) -> None:
+        within(25)
+        async with httpx.AsyncClient(transport=vendor) as http:
+            client = VendorClient(
+                http,
+                meter=Metrics().of("x"),
+                limiter=Limiter(None),
+                classify=lambda _: None,
+                timeout=10,
+                attempts=3,
+                random=chance,
+            )
+            await outcome(client.request("POST", "https://v.example/"))
+
+    async def scenario() -> None:
+        await asyncio.gather(*map(one, vendors))
+
+    chance = random.Random(20261123).random
+    run_virtually(scenario())
+    return [vendor.times for vendor in vendors]
+
+
+def test_r1_clients_that_fail_together_do_not_come_back_together() -> None:
+    """Of five hundred clients that fail at once the back-offs are spread evenly, each time."""
+    times = failing_together(500)
+
+    for attempt, longest in ((1, BASE), (2, 2 * BASE)):
+        waits = sorted((each[attempt] - each[attempt - 1]) / longest for each in times)
+        largest_gap = max(
+            max((n + 1) / len(waits) - wait, wait - n / len(waits)) for n, wait in enumerate(waits)
+        )
+        # Kolmogorov: of truly even draws one in a thousand sets has a larger gap than this.
+        assert largest_gap <= 1.95 / len(waits) ** 0.5
+        tenths = [sum(n / 10 <= wait < (n + 1) / 10 for wait in waits) for n in range(10)]
+        assert sum(tenths) == len(times)
+        assert max(tenths) <= 2 * len(times) / 10
+
+
+MOMENTS = st.lists(st.tuples(st.sampled_from([0, 1, 3, 9, 10]), st.integers(0, 20)), max_size=12)
+
+
+@given(MOMENTS)
+@settings(deadline=None)
+def test_r4_no_window_has_more_retries_than_its_share(moments: list[tuple[int, int]]) -> None:
+    """Ten seconds that end with a retry hold three, or one for five first attempts, at most."""
+    budget, now = Budget(), 0
+    firsts: list[int] = []
+    retries: list[int] = []
+    for seconds, count in moments:
+        now += seconds
+        for _ in range(count):
+            budget.first(now)
+            firsts.append(now)
+        for _ in range(count + 4):
+            within_window = sum(at > now - 10 for at in retries)
+            share = sum(at > now - 10 for at in firsts) / 5
+            allowed = budget.take(now)
+            assert allowed is (within_window < max(3, int(share)))
+            retries += [now] * allowed
+
+
+class Flaky(httpx.AsyncBaseTransport):
+    """A vendor that does not take a share of what it is sent, as chance has it."""
+
+    def __init__(self, share: float, chance: random.Random) -> None:
+        self.share, self.chance, self.requests = share, chance, 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests += 1
+        await asyncio.sleep(0.05 + 0.1 * self.chance.random())
+        status = 503 if self.chance.random() < self.share else 200
+        return httpx.Response(status, stream=httpx.ByteStream(b""))
+
+
+def hundred_rows(share: float, seed: int) -> tuple[int, int]:
+    """How many rows of one call are delivered, and with how many requests."""
+    chance = random.Random(seed)
+    vendor = Flaky(share, chance)
+    plugin, limits = Webhook(Settings(url="https://v.example/")), Limits()
+
+    async def scenario() -> int:
+        async with httpx.AsyncClient(transport=vendor) as http:
+            plugin.http = VendorClient(
+                http,
+                meter=Metrics().of("x"),
+                limiter=Limiter(limits.rate),
+                classify=plugin.classify,
+                timeout=10,
+                attempts=limits.attempts,
+                random=chance.random,
+            )
+            call = a_call(plugin, limits, asyncio.Semaphore(limits.concurrency), 25)
+            records = [Record(n, n, {}, {}) for n in range(100)]
+            return 100 - len(await call.deliver(records))
+
+    return run_virtually(scenario()), vendor.requests
+
+
+@pytest.mark.usefixtures("quiet")
+class TestRandomFailures:
+    """Calls with a hundred rows each to a vendor that fails at random."""
+
+    def test_r6_one_failure_in_ten_is_made_good(self) -> None:
+        """At one failure in ten, ninety-nine rows of a hundred are delivered in one call."""
+        assert mean(hundred_rows(0.1, seed)[0] for seed in range(100)) >= 99
+
+    def test_r6_at_one_in_two_the_budget_is_the_limit(self) -> None:
+        """At one failure in two, half of the calls deliver fifty-eight rows of a hundred."""
+        calls = [hundred_rows(0.5, seed) for seed in range(100)]
+
+        assert median(delivered for delivered, _ in calls) >= 58
+        assert max(requests for _, requests in calls) <= 120
+
+    def test_r6_a_vendor_that_always_fails_is_left_alone(self) -> None:
+        """When all fails, nothing goes out after the tenth failure but what was under way."""
+        calls = [hundred_rows(1.0, seed) for seed in range(100)]
+
+        assert max(requests for _, requests in calls) <= CONSECUTIVE + Limits().concurrency
