@@ -19,7 +19,12 @@ LATER_CODES = {"ratelimited", "missing_scope", "invalid_blocks", "cannot_reply_t
 LATER_FACTS = {"needed", "provided", "response_metadata"}
 """What an answer with an error may tell besides, likewise."""
 
-_FORM = {"boolean": r"true|false", "integer": r"-?\d+", "number": r"-?\d+(\.\d+)?", "string": r"(?s).*"}
+_FORM = {
+    "boolean": r"true|false",
+    "integer": r"-?\d+",
+    "number": r"-?\d+(\.\d+)?",
+    "string": r"(?s).*",
+}
 
 
 @dataclass
@@ -75,9 +80,7 @@ class SlackSpec:
 def _request_problems(described: dict[str, Any], exchange: Exchange) -> Iterator[str]:
     if not exchange.headers.get("Authorization", "").startswith("Bearer "):
         yield "no bearer token"
-    parameters = {
-        each["name"]: each for each in described["parameters"] if each["in"] != "header"
-    }
+    parameters = {each["name"]: each for each in described["parameters"] if each["in"] != "header"}
     sent = {**exchange.query, **(exchange.body or {})}
     if exchange.body is not None:
         kind = exchange.headers.get("Content-Type", "").partition(";")[0]

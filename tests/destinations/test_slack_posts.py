@@ -74,7 +74,9 @@ class TestPosts:
     async def test_a_message_that_slack_would_cut_off_is_rejected(self):
         """40,000 characters are posted, one more is too long."""
         async with stage() as slack:
-            reasons = await slack.rejected("add", row(1, name="x" * 40_000), row(2, name="x" * 40_001))
+            reasons = await slack.rejected(
+                "add", row(1, name="x" * 40_000), row(2, name="x" * 40_001)
+            )
 
             assert reasons == {2: "TOO_LARGE: the message is longer than 40,000 characters"}
             assert [len(text) for text in await slack.texts()] == [40_000]

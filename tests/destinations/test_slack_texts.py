@@ -83,7 +83,9 @@ async def test_captured_text_is_escaped_once():
     """What was put together in a capture keeps the template's markup and the values' escapes."""
     message = "{% capture who %}<{{ url }}|{{ name }}>{% endcapture %}{{ who }}"
     async with stage() as slack:
-        assert await slack.rejected("add", row(1, name="<A>", url="https://a"), message=message) == {}
+        assert (
+            await slack.rejected("add", row(1, name="<A>", url="https://a"), message=message) == {}
+        )
 
         assert await slack.texts() == ["<https://a|&lt;A&gt;>"]
 
@@ -114,9 +116,7 @@ async def test_slack_s_objection_names_the_place_and_no_value():
         long = row(1, name="hunter2" * 500)
         reasons = await slack.rejected("add", long, message="short", blocks=SECTION)
 
-    assert reasons == {
-        1: "VENDOR_REJECTED: Slack answered invalid_blocks at /blocks/0/text/text"
-    }
+    assert reasons == {1: "VENDOR_REJECTED: Slack answered invalid_blocks at /blocks/0/text/text"}
 
 
 async def test_an_objection_that_quotes_a_value_is_not_repeated():
