@@ -110,9 +110,9 @@ class Instance:
             self.plugin.http = client
             yield self
 
-    async def check(self) -> None:
-        """Raise DestinationError when the vendor does not accept the settings."""
-        await self.plugin.check()
+    async def check(self) -> str | None:
+        """Raise DestinationError when the vendor refuses the settings; else what it says."""
+        return await self.plugin.check()
 
     async def objects(self) -> Sequence[Object]:
         """What rows can be synced to; one object without an id where there is no choice."""

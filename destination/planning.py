@@ -7,7 +7,7 @@ from typing import Any
 
 from destination.errors import Code, ConfigError, RowError
 from destination.mapping import Plan
-from destination.model import Batch, Field, Mode, Object, Operation
+from destination.model import Batch, Field, Form, Mode, Object, Operation
 from destination.plugin import Destination
 from destination.schema import form_schema, option_problems, option_values, parse_options
 from destination.sync import Sync, choose_mode, choose_object
@@ -68,7 +68,9 @@ class Planner:
             return known
         object = choose_object(await self._plugin.discover(), object_id)
         mode = choose_mode(object, mode_id)
-        form = form_schema(self._plugin.options_model, await self._plugin.form(object, mode.id))
+        asked = self._plugin.closed_choices
+        choices = await self._plugin.form(object, mode.id) if asked else Form()
+        form = form_schema(self._plugin.options_model, choices)
         fields = await self._plugin.fields(object, mode.id)
         if len(self._known) >= MANY_DESCRIBED:
             self._known.clear()

@@ -41,6 +41,12 @@ class Destination(Generic[SettingsT, OptionsT]):
     settings_model: ClassVar[type[BaseModel]]
     options_model: ClassVar[type[BaseModel]]
 
+    closed_choices: ClassVar[bool] = True
+    """
+    Rows are sent only with option values that the vendor offers. False checks them when a sync
+    is saved and leaves them to the vendor afterwards, so that no row waits for the form.
+    """
+
     def __init__(self, settings: SettingsT) -> None:
         self.settings = settings
         self.http: VendorClient
@@ -76,8 +82,13 @@ class Destination(Generic[SettingsT, OptionsT]):
         """
         raise NotImplementedError
 
-    async def check(self) -> None:
-        """Raise a DestinationError when credentials or account are wrong. Reads, never writes."""
+    async def check(self) -> str | None:
+        """
+        Raise a DestinationError when credentials or account are wrong. Reads, never writes.
+
+        What is returned is shown to the operator, such as whose account it is.
+        """
+        return None
 
     async def discover(self) -> Sequence[Object]:
         """The objects, where only the vendor knows them."""
@@ -116,6 +127,6 @@ class Destination(Generic[SettingsT, OptionsT]):
         """
         return None
 
-    def lane(self, record: Record) -> str:
-        """What the rate is counted by and a TargetError stops, such as Slack's channel."""
+    def lane(self, record: Record, options: OptionsT) -> str:
+        """What rate and order are counted by and a TargetError stops, such as Slack's channel."""
         return ""

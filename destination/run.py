@@ -95,9 +95,9 @@ class Run:
 
     async def send(self, records: Sequence[Record]) -> None:
         """Deliver the records; afterwards ``rejections`` holds those that were not."""
-        queue = deque(self._cut(records))
-        workers = min(self._limits.concurrency, len(queue))
-        await asyncio.gather(*(self._work(queue) for _ in range(workers)))
+        queues = deque(self._queues(records))
+        workers = min(self._limits.concurrency, len(queues))
+        await asyncio.gather(*(self._work(queues) for _ in range(workers)))
         # Silence is no acknowledgement: a record nobody spoke of was lost on the way.
         lost = [record for record in records if record.position not in self._acknowledged]
         self.reject(lost, NoAnswer("internal error: no outcome", code=Code.INTERNAL))
@@ -139,28 +139,38 @@ class Run:
         rejection = self.rejections.get(record.position)
         return rejection is not None and not isinstance(rejection.error, NoAnswer)
 
-    def _cut(self, records: Sequence[Record]) -> Iterable[_Work]:
+    def _queues(self, records: Sequence[Record]) -> Iterable[deque[_Work]]:
+        """What one worker does in its order: a whole lane, or a single batch."""
         size = self._limits.batch_size
         for lane, members in self._by_lane(records).items():
-            for start in range(0, len(members), size):
-                yield _Work(lane, replace(self._batch, records=members[start : start + size]))
+            works = [
+                _Work(lane, replace(self._batch, records=members[start : start + size]))
+                for start in range(0, len(members), size)
+            ]
+            yield from (deque(works),) if self._limits.in_order else (deque((x,)) for x in works)
 
     def _by_lane(self, records: Iterable[Record]) -> dict[str, list[Record]]:
         lanes: dict[str, list[Record]] = {}
         for record in records:
             try:
-                lanes.setdefault(self._plugin.lane(record), []).append(record)
+                lanes.setdefault(self._plugin.lane(record, self._batch.options), []).append(record)
             except DestinationError as error:
                 self.reject([record], error)
             except Exception as error:  # noqa: BLE001 - a bug in a destination costs this record only
                 self.reject([record], bug(error))
         return lanes
 
-    async def _work(self, queue: deque[_Work]) -> None:
-        while queue:
-            work = queue.popleft()
-            if await self._attempt(work):
-                queue.extendleft(reversed(work.halves()))
+    async def _work(self, queues: deque[deque[_Work]]) -> None:
+        while queues:
+            queue = queues.popleft()
+            while queue:
+                work = queue.popleft()
+                if await self._attempt(work):
+                    halves = reversed(work.halves())
+                    if self._limits.in_order:
+                        queue.extendleft(halves)
+                    else:
+                        queues.extendleft(deque((half,)) for half in halves)
 
     async def _attempt(self, work: _Work) -> bool:
         """Deliver one batch and note what was not; True when it should be tried in halves."""

@@ -46,7 +46,7 @@ class Scripted(ht.Destination[Nothing, ht.NoOptions]):
         self.most = 0
         self.lanes: dict[Any, str] = {}
 
-    def lane(self, record: Record) -> str:
+    def lane(self, record: Record, options: ht.NoOptions) -> str:
         return str(record.fields.get("lane", ""))
 
     async def deliver(self, batch: Batch[ht.NoOptions]) -> Iterable[Rejection]:
@@ -462,7 +462,7 @@ class TestBugs:
         """What ``lane`` raises is the fate of that record, in a later wave, too."""
 
         class Laned(Scripted):
-            def lane(self, record: Record) -> str:
+            def lane(self, record: Record, options: ht.NoOptions) -> str:
                 if record.position == 1:
                     raise ht.RowError("no channel")
                 return {"lane": "a"}["lane" if record.position != 4 else SECRET]

@@ -123,6 +123,7 @@ class VendorClient:
         json: Any = None,
         repeatable: bool | None = None,
         verdict: Verdict = "body",
+        lane: str | None = None,
         **options: Any,
     ) -> httpx.Response:
         """
@@ -136,6 +137,7 @@ class VendorClient:
             repeatable: Whether sending twice is harmless; by default for GET, PUT and DELETE.
             verdict: ``status`` when a 2xx is an acknowledgement whatever becomes of the body;
                 otherwise a body that cannot be read leaves the outcome open.
+            lane: What the rate counts this request by, where that is not the records' lane.
             options: As for ``httpx.AsyncClient.build_request``.
 
         Raises:
@@ -156,7 +158,7 @@ class VendorClient:
             attempt += 1
             try:
                 async with self._permit(delivery):
-                    return await self._attempt(method, url, options, verdict, delivery)
+                    return await self._attempt(method, url, options, verdict, delivery, lane)
             except DestinationError as error:
                 failed = _telling(failed, error)
                 wait = self._back_off(error, attempt, delivery, repeatable=again)
@@ -210,8 +212,9 @@ class VendorClient:
         options: dict[str, Any],
         verdict: Verdict,
         delivery: Delivery,
+        lane: str | None,
     ) -> httpx.Response:
-        seconds = await self._turn(delivery)
+        seconds = await self._turn(delivery, delivery.lane if lane is None else lane)
         timeout = httpx.Timeout(seconds, connect=min(CONNECTING * seconds, LONGEST_CONNECTING))
         request = self._http.build_request(method, url, timeout=timeout, **options)
         began = self._breaker.begin()
@@ -228,12 +231,12 @@ class VendorClient:
             raise error from None
         return response
 
-    async def _turn(self, delivery: Delivery) -> float:
+    async def _turn(self, delivery: Delivery, lane: str) -> float:
         """Wait for leave to send; the seconds that the attempt may take."""
         self._check_circuit()
         until = delivery.deadline.last_start
         delivery.waiting = delivery.attempts == 0
-        if _now() > until or not await self._limiter.acquire(until, delivery.lane):
+        if _now() > until or not await self._limiter.acquire(until, lane):
             if self._limiter.paused_until > until:
                 raise RateLimited(
                     "not sent: the vendor asked for a pause that outlasts the call",
