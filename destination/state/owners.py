@@ -1,6 +1,7 @@
 """Which processes that share a state file are alive."""
 
 import fcntl
+import glob
 import os
 import secrets
 from contextlib import suppress
@@ -24,6 +25,7 @@ class Owners:
         self._lock = None if path is None else os.open(self._file(self.me), _NEW, 0o600)
         if self._lock is not None:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._remove_the_dead()
 
     def alive(self, owner: str) -> bool:
         """Whether another process goes by this name; the traces of a dead one are removed."""
@@ -48,6 +50,13 @@ class Owners:
         if self._lock is not None:
             self._remove(self.me)
             os.close(self._lock)
+
+    def _remove_the_dead(self) -> None:
+        """The marks of processes that were killed: nobody may ever ask after them."""
+        assert self._path is not None  # noqa: S101 - there is a lock
+        prefix = self._file("").name
+        for mark in self._path.parent.glob(f"{glob.escape(prefix)}*"):
+            self.alive(mark.name.removeprefix(prefix))
 
     def _file(self, owner: str) -> Path:
         assert self._path is not None  # noqa: S101 - nobody asks without one
