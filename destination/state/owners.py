@@ -22,9 +22,8 @@ class Owners:
     def __init__(self, path: Path | None) -> None:
         self.me = secrets.token_hex(8)
         self._path = path
-        self._lock = None if path is None else os.open(self._file(self.me), _NEW, 0o600)
+        self._lock = None if path is None else _locked(self._file(self.me))
         if self._lock is not None:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._remove_the_dead()
 
     def alive(self, owner: str) -> bool:
@@ -67,4 +66,11 @@ class Owners:
             self._file(owner).unlink()
 
 
-_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL
+def _locked(mark: Path) -> int:
+    """The file, made and locked: another process may take it for a dead one's in between."""
+    while True:
+        lock = os.open(mark, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if mark.exists() and os.path.samestat(os.fstat(lock), mark.stat()):
+            return lock
+        os.close(lock)
