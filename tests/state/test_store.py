@@ -213,15 +213,24 @@ class TestProcesses:
             await process.wait()
 
             assert await stands(opened, V1, hold=hold) == [stand]
+        assert marks(tmp_path) == []
 
     async def test_the_dead_leave_no_files(self, tmp_path):
         """The files that say who is alive go with the processes."""
         path = tmp_path / "state.db"
         async with store(path) as opened:
             await stands(opened, V1)
-            assert len(list(tmp_path.glob("state.db-alive-*"))) == 1
+            assert len(marks(tmp_path)) == 1
 
-        assert list(tmp_path.glob("state.db-alive-*")) == []
+        assert marks(tmp_path) == []
+
+    async def test_the_marks_of_the_killed_are_removed(self, tmp_path):
+        """A process that was killed and that nobody asks after leaves its mark until the next."""
+        (tmp_path / "state.db-alive-0123").touch()
+        async with store(tmp_path / "state.db"):
+            [mark] = marks(tmp_path)
+
+        assert mark.name != "state.db-alive-0123"
 
     async def test_a_restart_remembers(self, tmp_path):
         """A file holds what was delivered, and the key of all hashes, for the next process."""
@@ -240,6 +249,11 @@ class TestProcesses:
         """The file is made for nobody else to read."""
         async with store(tmp_path / "state.db"):
             assert (tmp_path / "state.db").stat().st_mode & 0o077 == 0
+
+
+def marks(folder: Path) -> list[Path]:
+    """The files that say which processes are alive."""
+    return list(folder.glob("state.db-alive-*"))
 
 
 CLAIMING = f"""
