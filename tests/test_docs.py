@@ -63,7 +63,8 @@ def test_the_table_of_kinds_is_complete() -> None:
 def test_configurations_shown_are_accepted(path: Path) -> None:
     """Each TOML block that configures the server makes working destinations."""
     for block in blocks(path.read_text("utf-8"), "toml"):
-        document = expand(tomllib.loads(block), {"CRM_TOKEN": "secret"})
+        environment = dict.fromkeys(re.findall(r"\$\{(\w+)\}", block), "secret")
+        document = expand(tomllib.loads(block), environment)
         make_instances(Settings(**document))
 
 

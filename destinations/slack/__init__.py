@@ -34,7 +34,7 @@ from destination import (
     per_second,
 )
 from destinations.slack.answers import SCOPES, MessageGone, ScopeMissing, refusal
-from destinations.slack.form import HIDDEN, KEEP_IN_STEP, MANY_ROWS, POSTS, Options, problems
+from destinations.slack.form import HIDDEN, MANY_ROWS, MODES, Options, problems
 from destinations.slack.messages import channel_of, manner, message
 
 PAGE = 100
@@ -102,8 +102,8 @@ class Slack(Destination[Settings, Options]):
 
     async def discover(self) -> Sequence[Object]:
         """One object without fields. A webhook does not tell where a message stands."""
-        in_step = () if self.settings.webhook_url else (KEEP_IN_STEP,)
-        return (Object(modes=(*POSTS[:2], *in_step, *POSTS[2:])),)
+        without = "keep_in_step" if self.settings.webhook_url else None
+        return (Object(modes=tuple(mode for mode in MODES if mode.id != without)),)
 
     async def form(self, object: Object, mode: str | None) -> Form:
         """The channels that the app is in; only public ones where it may not list the others."""
@@ -196,7 +196,7 @@ class Slack(Destination[Settings, Options]):
 
     async def _posted(self, batch: Batch[Options]) -> Posted | None:
         [note] = await self.notes.read(_series(batch), [batch.records[0].id])
-        return Posted(*note.split(" ")) if note else None
+        return Posted(*note.split(" ", 2)) if note else None
 
     async def _note(self, batch: Batch[Options], posted: Posted | None) -> None:
         note = " ".join(posted) if posted else None

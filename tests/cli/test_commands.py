@@ -216,3 +216,13 @@ def test_curl_prints_a_line_without_the_secret(tmp_path: Path) -> None:
     assert done.stdout.startswith("curl ")
     assert "$DESTINATION_TOKEN" in done.stdout
     assert SECRET not in done.stdout
+
+
+async def test_check_shows_what_a_destination_says(tmp_path: Path) -> None:
+    """``check`` says whose account it is, where the destination knows."""
+    async with stand_ins() as reached:
+        settings = json.dumps({"team": reached["slack"].settings})
+        done = await command_beside(tmp_path, "check", "--json", DESTINATIONS=settings)
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)[0]["says"] == 'workspace "Sandbox"'
