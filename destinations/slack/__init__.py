@@ -25,7 +25,6 @@ from destination import (
     Limits,
     Object,
     Record,
-    RefusedError,
     Rejection,
     RowError,
     Sync,
@@ -33,7 +32,7 @@ from destination import (
     bearer,
     per_second,
 )
-from destinations.slack.answers import SCOPES, MessageGone, ScopeMissing, refusal
+from destinations.slack.answers import SCOPES, MessageGone, NothingSaid, ScopeMissing, refusal
 from destinations.slack.form import HIDDEN, MANY_ROWS, MODES, Options, problems
 from destinations.slack.messages import channel_of, manner, message
 
@@ -88,7 +87,7 @@ class Slack(Destination[Settings, Options]):
     async def check(self) -> str:
         """Which workspace the token belongs to, and which scopes it lacks."""
         if hook := self.settings.webhook_url:
-            with suppress(RefusedError):  # as any message without text is
+            with suppress(NothingSaid):
                 await self.http.request("POST", hook.get_secret_value(), json={})
             return "the incoming webhook is there"
         answer = await self.http.request("GET", "/auth.test")

@@ -188,6 +188,13 @@ class TestCheck:
             "VENDOR_REJECTED: not sent: Slack answered no_service: the incoming webhook was removed"
         )
 
+    async def test_an_address_that_is_no_webhook_fails(self):
+        """Only what refuses an empty message as Slack does is a webhook."""
+        async with stage(webhook=True) as slack:
+            await slack.tell(next=[{"status": 404, "body": "<html>"}])
+            with pytest.raises(DestinationError):
+                await self.check(slack)
+
 
 class TestSettings:
     """What the operator may say."""
