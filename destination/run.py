@@ -165,6 +165,7 @@ class Run:
             if stop := self._stop(work.lane):
                 self.reject(work.batch.records, stop)
                 return False
+            await self._memory.begin(work.batch.records)
             if await self._send(work):
                 return True
         finally:
