@@ -101,7 +101,7 @@ def _as_in_a_form(value: Any) -> str:
 
 
 def _alternatives(node: Any) -> Any:
-    """Where the description lists alternatives under ``items`` of no array, it means any of them."""
+    """Where the description lists ``items`` of no array, it means any of them."""
     if isinstance(node, list):
         return [_alternatives(each) for each in node]
     if not isinstance(node, dict):

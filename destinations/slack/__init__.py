@@ -25,7 +25,6 @@ from destination import (
     Limits,
     Object,
     Record,
-    RefusedError,
     Rejection,
     RowError,
     Sync,
@@ -33,8 +32,8 @@ from destination import (
     bearer,
     per_second,
 )
-from destinations.slack.answers import SCOPES, MessageGone, ScopeMissing, refusal
-from destinations.slack.form import HIDDEN, KEEP_IN_STEP, MANY_ROWS, POSTS, Options, problems
+from destinations.slack.answers import SCOPES, MessageGone, NothingSaid, ScopeMissing, refusal
+from destinations.slack.form import HIDDEN, MANY_ROWS, MODES, Options, problems
 from destinations.slack.messages import channel_of, manner, message
 
 PAGE = 100
@@ -88,7 +87,7 @@ class Slack(Destination[Settings, Options]):
     async def check(self) -> str:
         """Which workspace the token belongs to, and which scopes it lacks."""
         if hook := self.settings.webhook_url:
-            with suppress(RefusedError):  # as any message without text is
+            with suppress(NothingSaid):
                 await self.http.request("POST", hook.get_secret_value(), json={})
             return "the incoming webhook is there"
         answer = await self.http.request("GET", "/auth.test")
@@ -102,8 +101,8 @@ class Slack(Destination[Settings, Options]):
 
     async def discover(self) -> Sequence[Object]:
         """One object without fields. A webhook does not tell where a message stands."""
-        in_step = () if self.settings.webhook_url else (KEEP_IN_STEP,)
-        return (Object(modes=(*POSTS[:2], *in_step, *POSTS[2:])),)
+        without = "keep_in_step" if self.settings.webhook_url else None
+        return (Object(modes=tuple(mode for mode in MODES if mode.id != without)),)
 
     async def form(self, object: Object, mode: str | None) -> Form:
         """The channels that the app is in; only public ones where it may not list the others."""
@@ -196,7 +195,7 @@ class Slack(Destination[Settings, Options]):
 
     async def _posted(self, batch: Batch[Options]) -> Posted | None:
         [note] = await self.notes.read(_series(batch), [batch.records[0].id])
-        return Posted(*note.split(" ")) if note else None
+        return Posted(*note.split(" ", 2)) if note else None
 
     async def _note(self, batch: Batch[Options], posted: Posted | None) -> None:
         note = " ".join(posted) if posted else None

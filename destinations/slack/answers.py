@@ -22,6 +22,10 @@ class MessageGone(RefusedError):
     """Somebody has deleted the message by hand."""
 
 
+class NothingSaid(RefusedError):
+    """There is no message in it, which only a webhook that is there can say."""
+
+
 class ScopeMissing(RefusedError):
     """The token may not list channels, which is no reason not to post."""
 
@@ -53,6 +57,7 @@ CODES: Mapping[str, type[DestinationError]] = {
             message_limit_exceeded channel_is_archived posting_to_general_channel_denied
             no_service no_service_id no_team no_active_hooks team_disabled""",
         MessageGone: "message_not_found",
+        NothingSaid: "no_text invalid_payload",
     }.items()
     for code in codes.split()
 }
@@ -109,4 +114,4 @@ def _error(code: str, said: Mapping[str, Any]) -> DestinationError:
         return RateLimited(f"not sent: {text}", retry_after=1.0)
     if error is UnavailableError:
         return UnavailableError(f"not sent: {text}", code=Code.RATE_LIMITED)
-    return error(text if error is RefusedError else f"not sent: {text}")
+    return error(text if issubclass(error, RefusedError) else f"not sent: {text}")

@@ -51,7 +51,7 @@ class Options(BaseModel):
 HIDDEN = {"ui:widget": "hidden"}
 """What an incoming webhook has by itself: its channel, its name and icon."""
 
-POSTS = (
+MODES = (
     Mode(
         "post_added",
         "Post new rows",
@@ -68,6 +68,14 @@ POSTS = (
         skip_initial_run=True,
     ),
     Mode(
+        "keep_in_step",
+        "Keep in step",
+        add="keep",
+        change="keep",
+        remove="delete",
+        description="A changed row edits its message, a removed one deletes it.",
+    ),
+    Mode(
         "digest",
         "One digest per batch",
         add="digest",
@@ -75,26 +83,24 @@ POSTS = (
         skip_initial_run=True,
     ),
 )
-KEEP_IN_STEP = Mode(
-    "keep_in_step", "Keep in step", add="keep", change="keep", remove="delete",
-    description="The channel shows the rows: a changed row edits its message, a removed one "
-    "deletes it.",
-)  # fmt: skip
 
 
 def problems(sync: Sync, options: Options, *, hook: bool) -> Iterator[str]:
     """What suits each option alone, but not the others, the mode or the model."""
     if not (hook or options.channel or options.channel_column):
         yield "Choose a channel, or a column that names each row's channel."
-    if sync.mode == KEEP_IN_STEP.id and (options.username or options.icon):
+    if sync.mode == "keep_in_step" and (options.username or options.icon):
         yield (
             "Slack does not delete messages under another name or icon: leave both empty to keep "
             "messages in step."
         )
     if sync.mode == "digest" and options.thread_column:
         yield "A digest is about many rows and cannot reply in one's thread."
+    templates = Template.parse(options.message).columns | Template.parse(options.blocks).columns
+    if sync.mode == "digest" and not templates & {"rows", "count"}:
+        yield "A digest's template has the rows as rows, such as in {% for row in rows %}."
     read = {options.channel_column, options.thread_column} - {""}
     if sync.mode != "digest":
-        read |= Template.parse(options.message).columns | Template.parse(options.blocks).columns
+        read |= templates
     for name in sorted(read - (read if sync.columns is None else sync.columns)):
         yield f'Column "{name}" does not exist in the model.'

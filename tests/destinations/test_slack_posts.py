@@ -82,7 +82,7 @@ class TestPosts:
             assert [len(text) for text in await slack.texts()] == [40_000]
 
     def test_the_channels_are_paced_apart(self):
-        """Each channel gets a few messages at once and then one a second, whatever the others do."""
+        """Each channel gets a few messages at once, then one a second, whatever the others do."""
 
         async def scenario() -> float:
             async with stage(rate=1, burst=3, server=SLOW) as slack:

@@ -102,7 +102,10 @@ async def test_what_is_no_list_of_blocks_rejects_its_row(blocks):
 
 async def test_too_many_blocks_reject_their_row():
     """Slack takes fifty."""
-    loop = '[{% for n in (1..count) %}{"type": "divider"}{% unless forloop.last %},{% endunless %}{% endfor %}]'
+    loop = (
+        '[{% for n in (1..count) %}{"type": "divider"}'
+        "{% unless forloop.last %},{% endunless %}{% endfor %}]"
+    )
     async with stage() as slack:
         reasons = await slack.rejected("add", row(1, count=50), row(2, count=51), blocks=loop)
 

@@ -110,12 +110,13 @@ class StandIn:
                 raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
             return await handler(request)
         method = request.match_info.get("method", "webhook")
-        line = request[LINE] = {"method": method, "error": None}
+        line = request[LINE] = {"method": method, "planned": False, "error": None}
         self._log.append(line)
         await request.read()
         await asyncio.sleep(self._latency)
         if plan := next((each for each in self._planned if each["method"] in (None, method)), None):
             self._planned.remove(plan)
+            line["planned"] = True
             response: web.StreamResponse = web.Response(**plan["answer"])
         else:
             response = await self._ruled(request, handler)
