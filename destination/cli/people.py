@@ -37,8 +37,8 @@ def people(stand_in: Any) -> Scenario:
     The people in ``examples/people``, as a stand-in takes them.
 
     It says so itself: ``sync()`` is the configuration, ``expected(row)`` what it shows of a row
-    under ``/_sandbox/rows``, ``checks`` are the columns whose faults get a row rejected, and
-    ``people``, where it has it, is how many of them suffice.
+    under ``/_sandbox/rows`` or None when it refuses it, ``checks`` are the columns whose faults
+    get a row rejected, and ``people``, where it has it, is how many of them suffice.
     """
     runs = [_rows(PEOPLE / "people.csv"), _rows(PEOPLE / "people_next.csv")]
     if count := getattr(stand_in, "people", None):
@@ -46,10 +46,14 @@ def people(stand_in: Any) -> Scenario:
         runs = [[row for row in rows if row["id"] in chosen] for rows in runs]
     with (PEOPLE / "rejections.csv").open(newline="", encoding="utf-8") as lines:
         faults = [line for line in csv.DictReader(lines) if line["field"] in stand_in.checks]
-    bad = [
-        frozenset(line["id"] for line in faults if line["run"] == run) & {row["id"] for row in sent}
-        for run, sent in zip(("1", "2"), ([*runs[0]], [*runs[0], *runs[1]]), strict=True)
-    ]
+    known = {line["id"] for line in faults}
+    bad = []
+    for run, rows in zip(("1", "2"), runs, strict=True):
+        faulty = {line["id"] for line in faults if line["run"] == run}
+        sent = {row["id"] for row in [*runs[0], *rows]}
+        good = (row for row in rows if row["id"] not in known)
+        refused = {row["id"] for row in good if stand_in.expected(row) is None}
+        bad.append(frozenset(faulty & sent | refused))
     return Scenario(stand_in.sync(), "id", runs, bad, stand_in.expected)
 
 

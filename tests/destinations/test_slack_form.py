@@ -103,8 +103,8 @@ class TestValidation:
             ({"channel": None}, "Choose a channel, or a column that names each row's channel."),
             ({"channel": None, "channelColumn": "to"}, None),
             ({"message": None}, 'Option "Message" is required.'),
-            ({"message": "{{ name"}, 'Option "message": line 1, column 1: '),
-            ({"blocks": "{% if %}"}, 'Option "blocks": line 1, column '),
+            ({"message": "{{ name"}, 'Option "Message": line 1, column 1: '),
+            ({"blocks": "{% if %}"}, 'Option "Blocks": line 1, column '),
             ({"mode": "keep_in_step", "icon": ":x:"}, "Slack does not delete messages under "),
             ({"mode": "digest", "message": "{{ name }}"}, "A digest's template has the rows as "),
             (

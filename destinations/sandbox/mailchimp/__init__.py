@@ -5,6 +5,7 @@ import base64
 import json
 import secrets
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
@@ -19,7 +20,11 @@ from destinations.sandbox.mailchimp.documents import (
     planned_answers,
     trimmed,
 )
-from destinations.sandbox.mailchimp.merge_fields import CLUB_FIELDS, NEWSLETTER_FIELDS
+from destinations.sandbox.mailchimp.merge_fields import (
+    CLUB_FIELDS,
+    LONGEST_TEXT,
+    NEWSLETTER_FIELDS,
+)
 
 JSON = dict[str, Any]
 
@@ -29,6 +34,9 @@ MEMBER = "/3.0/lists/{list}/members/{hash}"
 
 NEWSLETTER, CLUB = "a1b2c3d4e5", "f6a7b8c9d0"
 """The ids of the two audiences."""
+
+PEOPLE = {"FNAME": "first_name", "LNAME": "last_name", "BORN": "born", "LTV": "ltv", "CITY": "city"}
+"""The newsletter's merge fields for the columns of ``examples/people``."""
 
 
 class StandIn:
@@ -43,6 +51,7 @@ class StandIn:
     """
 
     kind = "mailchimp"
+    checks = frozenset({"email", "born", "ltv"})
 
     def __init__(self, *, token: str | None = None) -> None:
         self.token = token or secrets.token_urlsafe(32)
@@ -56,6 +65,25 @@ class StandIn:
             "base_url": f"{base_url}/3.0",
             "allow_private_networks": True,
         }
+
+    def sync(self) -> JSON:
+        """The configuration of a sync that mirrors ``examples/people`` into the newsletter."""
+        return {
+            "object": NEWSLETTER,
+            "mode": "mirror",
+            "identifierMapping": [{"from": "email", "to": "email_address"}],
+            "mappings": [{"from": name, "to": tag} for tag, name in PEOPLE.items()],
+        }
+
+    def expected(self, row: Mapping[str, Any]) -> JSON | None:
+        """What ``/_sandbox/rows`` shows of a person whose row is good; None of one it refuses."""
+        address, ltv = row["email"].strip(), row["ltv"]
+        if max(len(row[name] or "") for name in PEOPLE.values()) > LONGEST_TEXT:
+            return None
+        merged = {tag: row[name] or "" for tag, name in PEOPLE.items()}
+        merged["LTV"] = "" if ltv is None else float(ltv)
+        fields = {"email_address": address, "status": "subscribed", "tags": []}
+        return {"id": address, "fields": fields | merged}
 
     def app(self) -> web.Application:
         """The server; all applications of one stand-in hold the same audiences."""
