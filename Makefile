@@ -8,7 +8,7 @@ demo: .venv/ready      ## a whole sync on local stand-ins of the vendors
 	$(BIN)/python -m destination demo
 
 test: .venv/ready      ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: .venv/ready     ## what CI runs: format, lint, spelling, types, import contracts, tests, docs
 	$(BIN)/ruff format --check .

@@ -85,25 +85,27 @@ async def _struck(sync: Sync, between: Proxy) -> None:
     plan = sync.plan
     await sync.scene.vendor.play(plan.script())
     between.always = plan.on_the_way()
-    refusing = asyncio.create_task(_refusing(plan, between))
+    over = asyncio.Event()
+    refusing = asyncio.create_task(_refusing(plan, between, over))
 
     async def caller(number: int) -> None:
         for turn in range(plan.scale.batches):
             await sync.run(number * plan.scale.batches + turn)
 
     await asyncio.gather(*(caller(number) for number in range(plan.scale.callers)))
-    refusing.cancel()
-    with suppress(asyncio.CancelledError):
-        await refusing
+    over.set()
+    await refusing
     between.heal()
     await between.listen()
     await sync.scene.vendor.play(Script())
 
 
-async def _refusing(plan: Plan, between: Proxy) -> None:
+async def _refusing(plan: Plan, between: Proxy, over: asyncio.Event) -> None:
+    """Refuse connections now and then; not cancelled, for a cancelled listener keeps its port."""
     rng = plan.random("refusing")
-    while "refuse" in plan.faults:
-        await asyncio.sleep(rng.uniform(0.05, 0.3))
+    while "refuse" in plan.faults and not over.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), rng.uniform(0.05, 0.3))
         between.refuse()
         if rng.random() < 0.5:
             await between.cut(rudely=rng.random() < 0.5)
