@@ -33,12 +33,16 @@ from destination.model import (
 )
 from destination.plugin import Destination, NoOptions
 from destination.schema import TemplateText
+from destination.strict import Address, HeaderName, HeaderValue, Line, SecretLine, Strict
 from destination.sync import Sync
 from destination.template import Template
+from destination.vendor.access import Auth, NoAuth, Signing, credentials
 from destination.vendor.auth import HeaderAuth, bearer
 from destination.vendor.client import Connection
 
 __all__ = [
+    "Address",
+    "Auth",
     "AuthError",
     "Batch",
     "Code",
@@ -51,9 +55,13 @@ __all__ = [
     "FieldType",
     "Form",
     "HeaderAuth",
+    "HeaderName",
+    "HeaderValue",
     "Limits",
+    "Line",
     "Mode",
     "NoAnswer",
+    "NoAuth",
     "NoOptions",
     "Object",
     "Operation",
@@ -63,11 +71,15 @@ __all__ = [
     "RefusedError",
     "Rejection",
     "RowError",
+    "SecretLine",
+    "Signing",
+    "Strict",
     "Sync",
     "TargetError",
     "Template",
     "TemplateText",
     "UnavailableError",
     "bearer",
+    "credentials",
     "per_second",
 ]

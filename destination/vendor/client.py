@@ -3,9 +3,11 @@
 import asyncio
 import math
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from uuid import uuid4
 
 import httpx
 import msgspec
@@ -20,11 +22,13 @@ from destination.errors import (
     TargetError,
     UnavailableError,
 )
+from destination.literals import number_text
 from destination.metrics import ACCEPTED, Meter
-from destination.vendor.answers import BODY_FAILED, no_answer, read, refusal
+from destination.vendor.answers import BODY_FAILED, no_answer, read, refusal, whom
 from destination.vendor.breaker import Breaker
 from destination.vendor.limiter import Limiter
 from destination.vendor.retry import IDEMPOTENT, Budget, delay, may_repeat
+from destination.vendor.signing import REQUEST_ID
 from destination.vendor.transport import BlockedError, TLSError
 
 CONNECTING = 0.9
@@ -139,6 +143,7 @@ class VendorClient:
                 "Content-Type": "application/json",
                 **(options.get("headers") or {}),
             }
+        options["extensions"] = {REQUEST_ID: uuid4().hex, **(options.get("extensions") or {})}
         again = method in IDEMPOTENT if repeatable is None else repeatable
         delivery = DELIVERY.get(None) or Delivery(Deadline(math.inf))
         self._budget.first(_now())
@@ -244,9 +249,9 @@ class VendorClient:
                 content = b""  # the status has said it all
             finally:
                 await response.aclose()
-        except TLSError:
+        except TLSError as error:
             raise TargetError(
-                "not sent: the vendor's TLS certificate or handshake was refused",
+                f"not sent: {whom(error)}'s TLS certificate or handshake was refused",
                 code=Code.TLS_ERROR,
             ) from None
         except BlockedError:
@@ -254,8 +259,8 @@ class VendorClient:
                 "not sent: the address is not public; allow_private_networks = true permits it",
                 code=Code.BLOCKED_URL,
             ) from None
-        except NOT_SENT:
-            raise UnavailableError("not sent: could not connect to the vendor") from None
+        except NOT_SENT as error:
+            raise UnavailableError(f"not sent: could not connect to {whom(error)}") from None
         except BODY_FAILED as error:
             raise no_answer(error) from None
         headers = [
@@ -284,8 +289,31 @@ def _telling(before: DestinationError | None, error: DestinationError) -> Destin
 
 
 def encode(value: Any) -> bytes:
-    """JSON, UTF-8: integers and decimals exact. Raises ValueError for a Decimal NaN or infinity."""
+    """
+    JSON, UTF-8, as ``JSON.stringify`` writes it, so that signatures hold for those who do.
+
+    Integers and decimals keep all their digits, even those that JavaScript would lose.
+    Raises ValueError for a Decimal NaN or infinity.
+    """
     encoded = _encoder.encode(value)
+    if _FLOATS.search(encoded):
+        encoded = _encoder.encode(_as_javascript(value))
     if b"NaN" in encoded or b"Infinity" in encoded:
         _raw.decode(encoded)
     return encoded
+
+
+_FLOATS = re.compile(rb"(?:^|[\[,:])-?\d[\d.]*(?:\.0(?!\d)|e)")
+"""Where msgspec may have written a float as JavaScript does not: 1.0, -0.0, 1e16, 1e-6."""
+
+
+def _as_javascript(value: Any) -> Any:
+    """The value with its floats as JavaScript prints them."""
+    match value:
+        case dict():
+            return {key: _as_javascript(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_as_javascript(inner) for inner in value]
+        case float() if math.isfinite(value):
+            return msgspec.Raw(number_text(value).encode())
+    return value
