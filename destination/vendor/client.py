@@ -3,14 +3,12 @@
 import asyncio
 import math
 import random
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
-import msgspec
 import structlog
 
 from destination.deadline import DELIVERY, Deadline, Delivery
@@ -22,10 +20,10 @@ from destination.errors import (
     TargetError,
     UnavailableError,
 )
-from destination.literals import number_text
 from destination.metrics import ACCEPTED, Meter
 from destination.vendor.answers import BODY_FAILED, no_answer, read, refusal, whom
 from destination.vendor.breaker import Breaker
+from destination.vendor.encoding import encode
 from destination.vendor.limiter import Limiter
 from destination.vendor.retry import IDEMPOTENT, Budget, delay, may_repeat
 from destination.vendor.signing import REQUEST_ID
@@ -52,9 +50,6 @@ LONGEST_PAUSE = 3600.0
 """Seconds for which a vendor's answer can hold a destination back at most."""
 
 log = structlog.get_logger()
-
-_encoder = msgspec.json.Encoder(decimal_format="number")
-_raw = msgspec.json.Decoder(msgspec.Raw)
 
 
 def _now() -> float:
@@ -286,34 +281,3 @@ def _telling(before: DestinationError | None, error: DestinationError) -> Destin
     if before is None or isinstance(error, NoAnswer):
         return error
     return before if isinstance(before, NoAnswer) or error.code in _NOT_TRIED else error
-
-
-def encode(value: Any) -> bytes:
-    """
-    JSON, UTF-8, as ``JSON.stringify`` writes it, so that signatures hold for those who do.
-
-    Integers and decimals keep all their digits, even those that JavaScript would lose.
-    Raises ValueError for a Decimal NaN or infinity.
-    """
-    encoded = _encoder.encode(value)
-    if _FLOATS.search(encoded):
-        encoded = _encoder.encode(_as_javascript(value))
-    if b"NaN" in encoded or b"Infinity" in encoded:
-        _raw.decode(encoded)
-    return encoded
-
-
-_FLOATS = re.compile(rb"(?:^|[\[,:])-?\d[\d.]*(?:\.0(?!\d)|e)")
-"""Where msgspec may have written a float as JavaScript does not: 1.0, -0.0, 1e16, 1e-6."""
-
-
-def _as_javascript(value: Any) -> Any:
-    """The value with its floats as JavaScript prints them."""
-    match value:
-        case dict():
-            return {key: _as_javascript(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [_as_javascript(inner) for inner in value]
-        case float() if math.isfinite(value):
-            return msgspec.Raw(number_text(value).encode())
-    return value
