@@ -32,13 +32,15 @@ from destination.model import (
     per_second,
 )
 from destination.plugin import Destination, NoOptions
+from destination.quoting import quoted
 from destination.schema import TemplateText
+from destination.singly import each
 from destination.strict import Address, HeaderName, HeaderValue, Line, SecretLine, Strict
 from destination.sync import Sync
 from destination.template import Template
 from destination.vendor.access import Auth, NoAuth, Signing, credentials
 from destination.vendor.auth import HeaderAuth, bearer
-from destination.vendor.client import Connection
+from destination.vendor.client import Connection, VendorClient
 
 __all__ = [
     "Address",
@@ -79,7 +81,10 @@ __all__ = [
     "Template",
     "TemplateText",
     "UnavailableError",
+    "VendorClient",
     "bearer",
     "credentials",
+    "each",
     "per_second",
+    "quoted",
 ]

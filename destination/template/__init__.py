@@ -8,7 +8,7 @@ too much fails on that row. Nothing but the given values can be reached.
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -102,17 +102,25 @@ class Template:
                 raise _error_at(source, places[0].index, f"unknown filter '{name}'")
         return cls(source, frozenset(map(str, analysis.globals)), bound, root, weights)
 
-    def render(self, values: Mapping[str, Any], *, now: datetime | None = None) -> str:
+    def render(
+        self,
+        values: Mapping[str, Any],
+        *,
+        now: datetime | None = None,
+        escape: Callable[[str], str] | None = None,
+    ) -> str:
         """
         The text for these values; names that they do not have are empty.
 
         Args:
             now: What ``"now" | date`` shows; by default the clock's time.
+            escape: What every inserted value goes through, so that it cannot leave its place.
+                The template's own text does not, nor a value whose last filter is ``raw``.
 
         Raises:
             TemplateError: It fails on these values, or asks for too much.
         """
-        rendering = self._rendering(values, now)
+        rendering = self._rendering(values, now, escape)
         buffer = rendering.get_buffer()
         try:
             self._root.render(rendering, buffer)
@@ -138,8 +146,13 @@ class Template:
             raise _failure(error) from None
         return _native(result)
 
-    def _rendering(self, values: Mapping[str, Any], now: datetime | None) -> Rendering:
-        return Rendering(self._bound, values, self._weights, now)
+    def _rendering(
+        self,
+        values: Mapping[str, Any],
+        now: datetime | None,
+        escape: Callable[[str], str] | None = None,
+    ) -> Rendering:
+        return Rendering(self._bound, values, self._weights, now, escape)
 
 
 def _native(result: Any) -> Any:

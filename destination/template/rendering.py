@@ -7,7 +7,7 @@ little, and a rendering that has spent its allowance stops.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from io import StringIO
 from typing import Any, TextIO
@@ -47,9 +47,10 @@ class Rendering(RenderContext):
     Args:
         weights: What each block costs, by the identity of its node.
         now: What the word ``now`` means to the date filter; by default the clock's time.
+        escape: What every inserted value goes through.
     """
 
-    __slots__ = ("_held", "_iterations", "_sizes", "_work", "now", "weights")
+    __slots__ = ("_held", "_iterations", "_sizes", "_work", "escape", "now", "weights")
 
     def __init__(
         self,
@@ -57,11 +58,12 @@ class Rendering(RenderContext):
         values: Mapping[str, Any],
         weights: Mapping[int, int],
         now: datetime | None,
+        escape: Callable[[str], str] | None = None,
     ) -> None:
         super().__init__(template, globals=values)
         # The inherited scope answers "now" and "today" as well, which are no columns.
         self.scope = ReadOnlyChainMap(self.locals, self.globals, self.counters)
-        self.weights, self.now = weights, now
+        self.weights, self.now, self.escape = weights, now, escape
         self._work, self._iterations = MAX_WORK, MAX_LOOPS
         self._sizes: dict[str, int] = {}
         self._held = 0

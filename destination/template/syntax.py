@@ -7,6 +7,7 @@ their places in the parsed tree; none of them adds an attribute.
 
 import operator
 from collections.abc import Callable, Iterable
+from io import StringIO
 from typing import Any, ClassVar, TextIO, cast
 
 from liquid import Environment, RenderContext
@@ -22,6 +23,7 @@ from liquid.builtin.expressions.logical import (
 )
 from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.builtin.output import Output, OutputNode
+from liquid.builtin.tags.capture_tag import CaptureNode, CaptureTag
 from liquid.builtin.tags.case_tag import CaseNode, CaseTag, MultiExpressionBlockNode
 from liquid.builtin.tags.cycle_tag import CycleNode, CycleTag
 from liquid.builtin.tags.echo_tag import EchoTag
@@ -67,12 +69,31 @@ class Printed(OutputNode):
 
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
         """Writes the value's text."""
-        return _print(self.expression.evaluate(context), context, buffer)
+        filters = getattr(self.expression, "filters", None) or [None]
+        raw = getattr(filters[-1], "name", "") == "raw"
+        return _print(self.expression.evaluate(context), context, buffer, raw=raw)
 
 
-def _print(value: Any, context: RenderContext, buffer: TextIO) -> int:
-    _metered(context).spend(weigh(value))
-    return buffer.write(text(value))
+class Escaped(str):
+    """A captured text: the values in it were escaped when it was put together."""
+
+    __slots__ = ()
+
+
+def _print(value: Any, context: RenderContext, buffer: TextIO, *, raw: bool = False) -> int:
+    rendering = _metered(context)
+    rendering.spend(weigh(value))
+    if rendering.escape is None or raw or isinstance(value, Escaped):
+        return buffer.write(text(value))
+    return buffer.write(rendering.escape(text(value)))
+
+
+class _Capture(CaptureNode):
+    __slots__ = ()
+
+    def _assign(self, context: RenderContext, buf: StringIO) -> None:
+        captured = buf.getvalue()
+        context.assign(self.name, Escaped(captured) if _metered(context).escape else captured)
 
 
 class _Cycle(CycleNode):
@@ -110,6 +131,10 @@ class _CycleTag(CycleTag):
 
 class _CaseTag(CaseTag):
     node_class = _Case
+
+
+class _CaptureTag(CaptureTag):
+    node_class = _Capture
 
 
 Compare = Callable[[Any, Any], bool]
@@ -196,7 +221,7 @@ class MeteredEnvironment(Environment):
         super().setup_tags_and_filters(extra=extra)
         for name in ("include", "render", "ifchanged", "doc"):
             del self.tags[name]
-        for tag in (_OutputStatement, _EchoTag, _CycleTag, _CaseTag):
+        for tag in (_OutputStatement, _EchoTag, _CycleTag, _CaseTag, _CaptureTag):
             self.add_tag(tag)
         self.filters = dict(FILTERS)
 
