@@ -35,12 +35,16 @@ from destination.plugin import Destination, NoOptions
 from destination.quoting import quoted
 from destination.schema import TemplateText
 from destination.singly import each
+from destination.strict import Address, HeaderName, HeaderValue, Line, SecretLine, Strict
 from destination.sync import Sync
 from destination.template import Template
+from destination.vendor.access import Auth, NoAuth, Signing, credentials
 from destination.vendor.auth import HeaderAuth, bearer
 from destination.vendor.client import Connection, VendorClient
 
 __all__ = [
+    "Address",
+    "Auth",
     "AuthError",
     "Batch",
     "Code",
@@ -53,9 +57,13 @@ __all__ = [
     "FieldType",
     "Form",
     "HeaderAuth",
+    "HeaderName",
+    "HeaderValue",
     "Limits",
+    "Line",
     "Mode",
     "NoAnswer",
+    "NoAuth",
     "NoOptions",
     "Object",
     "Operation",
@@ -65,6 +73,9 @@ __all__ = [
     "RefusedError",
     "Rejection",
     "RowError",
+    "SecretLine",
+    "Signing",
+    "Strict",
     "Sync",
     "TargetError",
     "Template",
@@ -72,6 +83,7 @@ __all__ = [
     "UnavailableError",
     "VendorClient",
     "bearer",
+    "credentials",
     "each",
     "per_second",
     "quoted",

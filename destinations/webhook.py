@@ -10,97 +10,35 @@ from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import httpx
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr
+from pydantic import Field
 
 import destination
 from destination import (
+    Address,
+    Auth,
     Batch,
     Connection,
     Destination,
     DestinationError,
     FieldType,
-    HeaderAuth,
+    HeaderName,
+    HeaderValue,
     Limits,
     Mode,
+    NoAuth,
     NoOptions,
     Object,
     Record,
     RefusedError,
     Rejection,
+    Signing,
+    Strict,
     TargetError,
-    bearer,
+    credentials,
 )
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
-
-
-def _one_line(value: str) -> str:
-    if not (value.isascii() and value.isprintable()):
-        raise ValueError("must be one line of printable ASCII characters")
-    return value
-
-
-def _secret_line(value: SecretStr) -> SecretStr:
-    if not _one_line(value.get_secret_value()):
-        raise ValueError("must not be empty")
-    return value
-
-
-HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
-HeaderValue = Annotated[str, AfterValidator(_one_line)]
-HeaderSecret = Annotated[SecretStr, AfterValidator(_secret_line)]
-
-
-class NoAuth(_Strict):
-    """No credentials."""
-
-    scheme: Literal["none"] = "none"
-
-    def auth(self) -> httpx.Auth | None:
-        """Nothing."""
-        return None
-
-
-class Bearer(_Strict):
-    """``Authorization: Bearer <token>``."""
-
-    scheme: Literal["bearer"]
-    token: HeaderSecret
-
-    def auth(self) -> httpx.Auth | None:
-        """The header."""
-        return bearer(self.token.get_secret_value())
-
-
-class Basic(_Strict):
-    """User name and password."""
-
-    scheme: Literal["basic"]
-    username: str
-    password: SecretStr
-
-    def auth(self) -> httpx.Auth | None:
-        """Httpx's own."""
-        return httpx.BasicAuth(self.username, self.password.get_secret_value())
-
-
-class Header(_Strict):
-    """A header of any name with a secret value."""
-
-    scheme: Literal["header"]
-    name: HeaderName
-    value: HeaderSecret
-
-    def auth(self) -> httpx.Auth | None:
-        """The header."""
-        return HeaderAuth(self.name, self.value.get_secret_value())
-
-
-class ReceiverField(_Strict):
+class ReceiverField(Strict):
     """A field that the receiver knows, shown in the mapping form and coerced to its type."""
 
     id: Annotated[str, Field(min_length=1)]
@@ -112,21 +50,17 @@ class ReceiverField(_Strict):
     choices: tuple[str, ...] = ()
 
 
-def _without_userinfo(url: HttpUrl) -> HttpUrl:
-    if url.username or url.password:
-        raise ValueError("credentials belong into auth, not into the address")
-    return url
-
-
-class Settings(_Strict):
+class Settings(Strict):
     """Where the rows go; ``url`` and credentials belong to the operator."""
 
-    url: Annotated[HttpUrl, AfterValidator(_without_userinfo), Field(repr=False)]
+    url: Address
     """Where rows are sent."""
     method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"
     """The HTTP method of every request."""
-    auth: Annotated[NoAuth | Bearer | Basic | Header, Field(discriminator="scheme")] = NoAuth()
+    auth: Auth = NoAuth()
     """The receiver's way of letting us in."""
+    signing: Signing | None = None
+    """How the receiver can tell that a request is ours, beside ``auth``."""
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     """Fixed headers for every request."""
     batching: Literal["none", "array"] = "none"
@@ -162,7 +96,8 @@ class Webhook(Destination[Settings, NoOptions]):
 
     def connection(self) -> Connection:
         """The configured URL is absolute; only credentials and headers come from here."""
-        return Connection(auth=self.settings.auth.auth(), headers=self.settings.headers)
+        auth = credentials(self.settings.auth, self.settings.signing)
+        return Connection(auth=auth, headers=self.settings.headers)
 
     async def check(self) -> None:
         """An OPTIONS request, which writes nothing: any answer but "who are you?" will do."""

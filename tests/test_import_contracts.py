@@ -64,7 +64,7 @@ def test_the_contracts_hold() -> None:
         ),
         (
             "A stand-in imports nothing of ours",
-            "destinations/sandbox/webhook.py",
+            "destinations/sandbox/webhook/__init__.py",
             "import destination",
         ),
         ("jsonrpcserver is imported in one module", "destination/web.py", "import jsonrpcserver"),

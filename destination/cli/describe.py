@@ -126,16 +126,25 @@ def _type(prop: dict[str, Any], definitions: dict[str, Any]) -> str:
         )
     if reference := prop.get("$ref"):
         target = definitions[reference.rsplit("/", 1)[-1]]
-        keys = ", ".join(
-            f"{key} = {json.dumps(inner['const'])}" if "const" in inner else key
-            for key, inner in target.get("properties", {}).items()
-        )
-        return f"{{ {keys} }}"
+        return f"{{ {', '.join(_keys(target))} }}"
     if "enum" in prop:
         return " | ".join(json.dumps(value) for value in prop["enum"])
     if prop.get("type") == "array":
         return f"list of {_type(prop.get('items', {}), definitions)}"
     return str(prop.get("type", "any")) + (" (secret)" if prop.get("writeOnly") else "")
+
+
+def _keys(model: dict[str, Any]) -> list[str]:
+    """What tells it from others comes first; then what is needed, then what is not, marked."""
+    properties, required = model.get("properties", {}), model.get("required", ())
+    telling = [
+        f"{key} = {json.dumps(inner['const'])}"
+        for key, inner in properties.items()
+        if "const" in inner
+    ]
+    others = [key for key, inner in properties.items() if "const" not in inner]
+    needed = [key for key in others if key in required]
+    return [*telling, *needed, *(f"{key}?" for key in others if key not in required)]
 
 
 def _show(described: dict[str, Any]) -> None:
@@ -148,7 +157,7 @@ def _show(described: dict[str, Any]) -> None:
         rows = [
             [
                 each["name"],
-                each["type"],
+                each["type"].replace(" or {", "\nor {"),
                 "required" if each["required"] else _text(each["default"]),
                 each["description"],
             ]

@@ -18,6 +18,7 @@ from destination.errors import (
     UnavailableError,
 )
 from destination.inflate import InflatedTooLarge, InflateError, Inflater
+from destination.vendor.auth import ERRAND
 from destination.vendor.retry import retry_after
 
 MAX_ANSWER = 256 * 1024
@@ -40,7 +41,13 @@ async def read(response: httpx.Response, most: int = MAX_ANSWER) -> bytes:
     return b"" if empty else inflater.finish()
 
 
-def no_answer(error: Exception) -> NoAnswer:
+def whom(error: Exception) -> str:
+    """Who was asked when httpx raised this: the vendor, or whoever gives out its tokens."""
+    errand = isinstance(error, httpx.RequestError) and error.request.extensions.get(ERRAND)
+    return "the token endpoint" if errand else "the vendor"
+
+
+def no_answer(error: Exception) -> UnavailableError:
     """The error for a request that went out and whose answer could not be had."""
     match error:
         case httpx.TimeoutException():
@@ -51,6 +58,8 @@ def no_answer(error: Exception) -> NoAnswer:
             why = "not readable"
         case _:
             why = "connection lost"
+    if whom(error) != "the vendor":
+        return UnavailableError(f"not sent: no usable answer from {whom(error)} ({why})")
     return NoAnswer(f"no usable answer ({why}); may have been delivered")
 
 

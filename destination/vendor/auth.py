@@ -1,8 +1,12 @@
 """Ways of being let in by a vendor that httpx does not bring."""
 
 from collections.abc import Generator
+from urllib.parse import quote
 
 import httpx
+
+ERRAND = "errand"
+"""The request extension of a request with nothing of the rows in it, such as one for a token."""
 
 
 class HeaderAuth(httpx.Auth):
@@ -21,3 +25,25 @@ class HeaderAuth(httpx.Auth):
 def bearer(token: str) -> HeaderAuth:
     """``Authorization: Bearer <token>``."""
     return HeaderAuth("Authorization", f"Bearer {token}")
+
+
+class QueryAuth(httpx.Auth):
+    """
+    One query parameter with a secret value, percent-encoded, after those that the URL has.
+
+    Only what is sent has it: the request that an answer or an error belongs to does not.
+    """
+
+    def __init__(self, name: str, value: str) -> None:
+        self._pair = f"{quote(name, safe='')}={quote(value, safe='')}".encode()
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send a copy whose URL ends with the parameter."""
+        query = b"&".join(part for part in (request.url.query, self._pair) if part)
+        yield httpx.Request(
+            request.method,
+            request.url.copy_with(query=query),
+            headers=request.headers,
+            stream=request.stream,
+            extensions=request.extensions,
+        )

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from uuid import uuid4
 
 import httpx
-import msgspec
 import structlog
 
 from destination.deadline import DELIVERY, Deadline, Delivery
@@ -22,10 +22,12 @@ from destination.errors import (
     UnavailableError,
 )
 from destination.metrics import ACCEPTED, Meter
-from destination.vendor.answers import BODY_FAILED, MAX_ANSWER, no_answer, read, refusal
+from destination.vendor.answers import BODY_FAILED, MAX_ANSWER, no_answer, read, refusal, whom
 from destination.vendor.breaker import Breaker
+from destination.vendor.encoding import encode
 from destination.vendor.limiter import Limiter
 from destination.vendor.retry import IDEMPOTENT, Budget, delay, may_repeat
+from destination.vendor.signing import REQUEST_ID
 from destination.vendor.transport import BlockedError, TLSError
 
 CONNECTING = 0.9
@@ -49,9 +51,6 @@ LONGEST_PAUSE = 3600.0
 """Seconds for which a vendor's answer can hold a destination back at most."""
 
 log = structlog.get_logger()
-
-_encoder = msgspec.json.Encoder(decimal_format="number")
-_raw = msgspec.json.Decoder(msgspec.Raw)
 
 
 def _now() -> float:
@@ -149,6 +148,7 @@ class VendorClient:
                 "Content-Type": "application/json",
                 **(options.get("headers") or {}),
             }
+        options["extensions"] = {REQUEST_ID: uuid4().hex, **(options.get("extensions") or {})}
         again = method in IDEMPOTENT if repeatable is None else repeatable
         delivery = DELIVERY.get(None) or Delivery(Deadline(math.inf))
         self._budget.first(_now())
@@ -273,9 +273,9 @@ class VendorClient:
                 content = b""  # the status has said it all
             finally:
                 await response.aclose()
-        except TLSError:
+        except TLSError as error:
             raise TargetError(
-                "not sent: the vendor's TLS certificate or handshake was refused",
+                f"not sent: {whom(error)}'s TLS certificate or handshake was refused",
                 code=Code.TLS_ERROR,
             ) from None
         except BlockedError:
@@ -283,8 +283,8 @@ class VendorClient:
                 "not sent: the address is not public; allow_private_networks = true permits it",
                 code=Code.BLOCKED_URL,
             ) from None
-        except NOT_SENT:
-            raise UnavailableError("not sent: could not connect to the vendor") from None
+        except NOT_SENT as error:
+            raise UnavailableError(f"not sent: could not connect to {whom(error)}") from None
         except BODY_FAILED as error:
             raise no_answer(error) from None
         headers = [
@@ -310,11 +310,3 @@ def _telling(before: DestinationError | None, error: DestinationError) -> Destin
     if before is None or isinstance(error, NoAnswer):
         return error
     return before if isinstance(before, NoAnswer) or error.code in _NOT_TRIED else error
-
-
-def encode(value: Any) -> bytes:
-    """JSON, UTF-8: integers and decimals exact. Raises ValueError for a Decimal NaN or infinity."""
-    encoded = _encoder.encode(value)
-    if b"NaN" in encoded or b"Infinity" in encoded:
-        _raw.decode(encoded)
-    return encoded

@@ -101,6 +101,12 @@ def test_describe_json_is_complete(tmp_path: Path) -> None:
     assert settings["url"]["required"]
     assert settings["method"]["default"] == "POST"
     assert "timeout" in {each["name"] for each in described["common_settings"]}
+    assert (
+        '{ scheme = "bearer", token } or { scheme = "basic", username' in settings["auth"]["type"]
+    )
+    hmac, standard = settings["signing"]["type"].split(" or ")
+    assert hmac == '{ scheme = "hmac", secret, algorithm?, header? }'
+    assert standard == '{ scheme = "standard_webhooks", secrets }'
 
 
 def test_describe_names_the_closest_kind(tmp_path: Path) -> None:

@@ -35,7 +35,8 @@ from destination.model import Rate
 from destination.testing.clock import run_virtually
 from destination.vendor.answers import MAX_ANSWER
 from destination.vendor.auth import HeaderAuth, bearer
-from destination.vendor.client import VendorClient, encode
+from destination.vendor.client import VendorClient
+from destination.vendor.encoding import encode
 from destination.vendor.limiter import Limiter
 from destination.vendor.transport import AiohttpTransport, BlockedError, TLSError, no_cookies
 
@@ -201,7 +202,7 @@ class TestRequests:
             (Decimal("0.1234567890123456789012345"), b"0.1234567890123456789012345"),
             (Decimal("1.10"), b"1.10"),
             (0.1, b"0.1"),
-            (1e22, b"1e22"),
+            (1e22, b"1e+22"),
             ('Zoë 名前 👩‍👩‍👧 " \\ \n \x00', '"Zoë 名前 👩‍👩‍👧 \\" \\\\ \\n \\u0000"'.encode()),
             ({"a": [None, True, {}]}, b'{"a":[null,true,{}]}'),
             ([], b"[]"),

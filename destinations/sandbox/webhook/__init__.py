@@ -3,7 +3,6 @@
 import asyncio
 import hmac
 import json
-import math
 import secrets
 from collections import deque
 from collections.abc import Mapping
@@ -13,8 +12,19 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-NAME_LENGTH = 200
-"""The most characters a first or a last name may have."""
+from destinations.sandbox.webhook.entries import (
+    IDS,
+    NAME_LENGTH,
+    Entry,
+    Refusal,
+    check_names,
+    read_entries,
+    read_json,
+)
+from destinations.sandbox.webhook.signatures import Signatures, SigningScheme
+from destinations.sandbox.webhook.tokens import PATH, GrantType, Tokens
+
+__all__ = ["FIELDS", "NAME_LENGTH", "StandIn"]
 
 LOG_LENGTH = 10_000
 """How many of the latest requests the log keeps."""
@@ -31,23 +41,6 @@ FIELDS: tuple[dict[str, Any], ...] = (
 )
 """The schema of the people this receiver takes."""
 
-Entry = dict[str, Any]
-
-IDS = web.RequestKey("ids", list[Any])
-
-
-class Refusal(Exception):
-    """A request that changes nothing, and is answered with a status and ``{"error": …}``."""
-
-    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.headers = headers
-
-    def response(self) -> web.Response:
-        """The answer."""
-        return web.json_response({"error": str(self)}, status=self.status, headers=self.headers)
-
 
 class StandIn:
     """
@@ -59,14 +52,27 @@ class StandIn:
 
     Args:
         token: The bearer token that every request must carry; a random one by default.
+        oauth: Requests to ``/rows`` carry a token from ``/oauth/token`` instead, by this grant;
+            the client's secret is ``token``.
+        expires_in: Seconds for which such a token is good.
+        signing: Requests to ``/rows`` must be signed too.
     """
 
     kind = "webhook"
     checks = frozenset({"email", "born", "ltv", "first_name", "last_name"})
     """The columns of ``examples/people`` whose faults get a row rejected."""
 
-    def __init__(self, *, token: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        token: str | None = None,
+        oauth: GrantType | None = None,
+        expires_in: float = 3600.0,
+        signing: SigningScheme | None = None,
+    ) -> None:
         self.token = token or secrets.token_urlsafe(32)
+        self._tokens = Tokens(oauth, secret=self.token, expires_in=expires_in) if oauth else None
+        self._signatures = Signatures(signing) if signing else None
         self._forget()
 
     def app(self) -> web.Application:
@@ -78,14 +84,19 @@ class StandIn:
         app.router.add_get("/_sandbox/requests", self._show_requests)
         app.router.add_post("/_sandbox/behavior", self._behave)
         app.router.add_delete("/_sandbox", self._reset)
+        if self._tokens:
+            app.router.add_post(PATH, self._tokens.give)
+            app.router.add_delete("/_sandbox/tokens", self._revoke)
         return app
 
     def settings(self, base_url: str) -> dict[str, Any]:
         """The settings of a destination that delivers here, when this is served at ``base_url``."""
+        bearer = {"scheme": "bearer", "token": self.token}
         return {
             "kind": self.kind,
             "url": f"{base_url}/rows",
-            "auth": {"scheme": "bearer", "token": self.token},
+            "auth": self._tokens.settings(base_url) if self._tokens else bearer,
+            **({"signing": self._signatures.settings()} if self._signatures else {}),
             "allow_private_networks": True,
             "fields": [dict(field) for field in FIELDS],
         }
@@ -127,7 +138,7 @@ class StandIn:
         """Credentials come first; whatever becomes of a request to /rows is noted."""
         response: web.StreamResponse
         try:
-            self._authenticate(request)
+            await self._authenticate(request)
             response = await handler(request)
         except Refusal as refusal:
             response = refusal.response()
@@ -135,11 +146,21 @@ class StandIn:
             self._note(request, response.status)
         return response
 
-    def _authenticate(self, request: web.Request) -> None:
+    async def _authenticate(self, request: web.Request) -> None:
+        if self._tokens and request.path == PATH:
+            return  # it looks at credentials of its own
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        sent = token.encode(errors="surrogateescape")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(sent, self.token.encode()):
+        if scheme.lower() != "bearer" or not self._takes(token, request.path):
             raise Refusal(401, "a valid bearer token is needed", {"WWW-Authenticate": "Bearer"})
+        signed = self._signatures if request.path == "/rows" else None
+        if signed and not signed.holds(request.headers, await request.read()):
+            raise Refusal(401, "a valid signature is needed")
+
+    def _takes(self, token: str, path: str) -> bool:
+        if self._tokens and path == "/rows":
+            return self._tokens.takes(token)
+        sent = token.encode(errors="surrogateescape")
+        return hmac.compare_digest(sent, self.token.encode())
 
     def _note(self, request: web.Request, status: int) -> None:
         ids = request.get(IDS, [])
@@ -154,11 +175,11 @@ class StandIn:
         if self._planned:
             answer = self._planned.popleft()
             with suppress(Refusal):
-                _entries(request, body)  # for the log
+                read_entries(request, body)  # for the log
             return web.Response(**answer)
-        entries = _entries(request, body)
+        entries = read_entries(request, body)
         for entry in entries:
-            _check_names(entry)
+            check_names(entry)
         for entry in entries:
             self._apply(entry)
         return web.json_response({"accepted": len(entries)})
@@ -174,15 +195,21 @@ class StandIn:
         return web.json_response({"rows": list(self._rows.values())})
 
     async def _show_requests(self, request: web.Request) -> web.Response:
-        return web.json_response({**self._counts, "log": list(self._log)})
+        tokens = {"tokens": self._tokens.given} if self._tokens else {}
+        return web.json_response({**self._counts, **tokens, "log": list(self._log)})
 
     async def _reset(self, request: web.Request) -> web.Response:
         self._forget()
         return web.json_response({})
 
+    async def _revoke(self, request: web.Request) -> web.Response:
+        assert self._tokens is not None  # noqa: S101 - or there is no such route
+        self._tokens.revoke()
+        return web.json_response({})
+
     async def _behave(self, request: web.Request) -> web.Response:
         """What is named replaces what was said before; what is not named stays as it was."""
-        behavior = _parsed(request, await request.read())
+        behavior = read_json(request, await request.read())
         try:
             latency = float(behavior.get("latency", self._latency))
             planned = [answer for plan in behavior.get("next", ()) for answer in _answers(plan)]
@@ -204,45 +231,3 @@ def _answers(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"status": int(plan["status"]), "headers": headers, "text": body}] * plan.get(
         "times", 1
     )
-
-
-def _parsed(request: web.Request, body: bytes) -> Any:
-    if request.content_type != "application/json":
-        raise Refusal(415, "the Content-Type must be application/json")
-    try:
-        return json.loads(body, parse_constant=_finite, parse_float=_finite)
-    except (ValueError, RecursionError):
-        raise Refusal(400, "the body is not valid JSON") from None
-
-
-def _finite(literal: str) -> float:
-    number = float(literal)
-    if not math.isfinite(number):
-        raise ValueError(literal)
-    return number
-
-
-def _entries(request: web.Request, body: bytes) -> list[Entry]:
-    """The entries of a body that holds one or an array of them; their ids are kept for the log."""
-    parsed = _parsed(request, body)
-    entries = parsed if isinstance(parsed, list) else [parsed]
-    for position, entry in enumerate(entries):
-        if not _is_entry(entry):
-            raise Refusal(400, f'entry {position} is not {{"operation", "id", "fields"}}')
-    request[IDS] = [entry["id"] for entry in entries]
-    return entries
-
-
-def _is_entry(entry: Any) -> bool:
-    match entry:
-        case {"operation": "add" | "change" | "remove", "id": id, "fields": dict()}:
-            return isinstance(id, str | int | float) and not isinstance(id, bool)
-    return False
-
-
-def _check_names(entry: Entry) -> None:
-    """Raises Refusal for a name that is too long; a removal has no use for names."""
-    for name in ("first_name", "last_name"):
-        value = entry["fields"].get(name)
-        if entry["operation"] != "remove" and isinstance(value, str) and len(value) > NAME_LENGTH:
-            raise Refusal(422, f"{name} is longer than {NAME_LENGTH} characters")

@@ -1,0 +1,52 @@
+"""What an operator's settings are made of: nothing unknown, single lines, hidden secrets."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr
+
+
+class Strict(BaseModel):
+    """Settings that refuse what they do not know, and whose errors do not quote what they got."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+
+def _line(value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError("must be one line of printable ASCII characters")
+    return value
+
+
+def _filled(value: str) -> str:
+    if not _line(value):
+        raise ValueError("must not be empty")
+    return value
+
+
+def _secret(value: SecretStr) -> SecretStr:
+    _filled(value.get_secret_value())
+    return value
+
+
+def _without_userinfo(url: HttpUrl) -> HttpUrl:
+    if url.username or url.password:
+        raise ValueError("credentials belong into auth, not into the address")
+    return url
+
+
+Line = Annotated[str, AfterValidator(_filled)]
+"""One line of printable ASCII, not empty."""
+
+SecretLine = Annotated[SecretStr, AfterValidator(_secret)]
+"""A secret that is one line of printable ASCII, not empty."""
+
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+"""The name of a header."""
+
+HeaderValue = Annotated[str, AfterValidator(_line)]
+"""The value of a header; it may be empty."""
+
+Address = Annotated[HttpUrl, AfterValidator(_without_userinfo), Field(repr=False)]
+"""An absolute http or https URL without credentials; it is not shown, since its path may be one."""

@@ -1,0 +1,167 @@
+"""What a token endpoint is shown to give a token: three grants of OAuth 2."""
+
+import secrets
+import time
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+from urllib.parse import quote_plus
+
+import jwt
+
+JWT_LIFE = 300
+"""Seconds for which an assertion is good; some vendors take none that lasts longer."""
+
+JWT_BEFORE = 30
+"""Seconds by which an assertion is dated back, for a vendor whose clock is behind."""
+
+Key = jwt.algorithms.AllowedPrivateKeys
+
+
+class Grant(Protocol):
+    """What is shown at each renewal."""
+
+    def form(self) -> Mapping[str, str]:
+        """The parameters of the request for a token."""
+
+    def headers(self) -> Mapping[str, str]:
+        """Its headers, beside the usual ones."""
+
+    def learn(self, answer: Mapping[str, Any]) -> None:
+        """Take note of an answer that brought a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """
+    Who asks for a token.
+
+    Args:
+        secret: Empty for a public client, which shows its id alone.
+        in_body: The secret is a parameter rather than HTTP Basic.
+    """
+
+    id: str
+    secret: str = field(default="", repr=False)
+    in_body: bool = False
+
+    def form(self) -> Mapping[str, str]:
+        """The parameters that name the client."""
+        if not self.secret:
+            return {"client_id": self.id}
+        return {"client_id": self.id, "client_secret": self.secret} if self.in_body else {}
+
+    def headers(self) -> Mapping[str, str]:
+        """HTTP Basic, whose two parts are form-encoded first."""
+        if self.in_body or not self.secret:
+            return {}
+        pair = f"{quote_plus(self.id)}:{quote_plus(self.secret)}"
+        return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+
+
+class ClientCredentials:
+    """The client's own credentials. ``more`` are parameters such as ``scope`` and ``audience``."""
+
+    def __init__(self, client: Client, more: Mapping[str, str]) -> None:
+        self._client = client
+        self._more = more
+
+    def form(self) -> Mapping[str, str]:
+        """The parameters."""
+        return {**self._more, "grant_type": "client_credentials", **self._client.form()}
+
+    def headers(self) -> Mapping[str, str]:
+        """The client's."""
+        return self._client.headers()
+
+    def learn(self, answer: Mapping[str, Any]) -> None:
+        """Nothing to learn."""
+
+
+class RefreshToken:
+    """A refresh token; one that the vendor gives in its place is kept as long as this object."""
+
+    def __init__(self, client: Client, refresh_token: str, more: Mapping[str, str]) -> None:
+        self._client = client
+        self._token = refresh_token
+        self._more = more
+
+    def form(self) -> Mapping[str, str]:
+        """The parameters, with the latest refresh token."""
+        shown = {"grant_type": "refresh_token", "refresh_token": self._token}
+        return {**self._more, **shown, **self._client.form()}
+
+    def headers(self) -> Mapping[str, str]:
+        """The client's."""
+        return self._client.headers()
+
+    def learn(self, answer: Mapping[str, Any]) -> None:
+        """Keep the refresh token that came with the answer, if one did."""
+        token = answer.get("refresh_token")
+        if isinstance(token, str) and token:
+            self._token = token
+
+
+class ServiceAccount:
+    """
+    A signed assertion (RFC 7523), made anew for each request.
+
+    Args:
+        claims: Those that stay the same: ``iss``, ``aud``, perhaps ``sub`` and ``scope``.
+        key: As ``private_key`` returns it.
+        key_id: The assertion's ``kid``.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        claims: Mapping[str, str],
+        key: Key,
+        algorithm: Literal["RS256", "ES256"],
+        *,
+        key_id: str | None = None,
+        more: Mapping[str, str],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._claims = claims
+        self._key = key
+        self._algorithm = algorithm
+        self._headers = {"kid": key_id} if key_id else None
+        self._more = more
+        self._clock = clock
+
+    def form(self) -> Mapping[str, str]:
+        """The parameters, with an assertion that is good from now on."""
+        issued = int(self._clock()) - JWT_BEFORE
+        times = {"iat": issued, "exp": issued + JWT_LIFE, "jti": secrets.token_hex(16)}
+        assertion = jwt.encode({**self._claims, **times}, self._key, self._algorithm, self._headers)
+        kind = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+        return {**self._more, "grant_type": kind, "assertion": assertion}
+
+    def headers(self) -> Mapping[str, str]:
+        """None: the assertion says it all."""
+        return {}
+
+    def learn(self, answer: Mapping[str, Any]) -> None:
+        """Nothing to learn."""
+
+
+def private_key(pem: str, algorithm: Literal["RS256", "ES256"]) -> Key:
+    r"""
+    The key in a PEM text, whose line breaks may be written ``\n``.
+
+    Raises:
+        ValueError: It is no private key, or none for this algorithm, or has a password.
+    """
+    made = jwt.get_algorithm_by_name(algorithm)
+    try:
+        key: Key = made.prepare_key(pem.replace("\\n", "\n"))
+        made.sign(b"", key)
+    except Exception:  # noqa: BLE001 - the many that two libraries raise all mean the same
+        raise ValueError(
+            f"must be a private key in PEM for {algorithm}, without a password"
+        ) from None
+    if made.check_key_length(key):
+        raise ValueError("must be a longer key: RSA needs 2048 bits")
+    return key

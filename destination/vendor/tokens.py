@@ -1,0 +1,139 @@
+"""A token endpoint's answer: read within bounds, a token or why there is none."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import msgspec
+
+from destination.errors import (
+    AuthError,
+    ConfigError,
+    DestinationError,
+    RateLimited,
+    UnavailableError,
+)
+from destination.vendor.answers import BODY_FAILED, read
+from destination.vendor.retry import retry_after
+
+MARGIN, SHARE_OF_LIFE = 60.0, 0.2
+"""Seconds before a token lapses at which it is renewed: so many, or this share of a short life."""
+
+NO_TOKEN = "not sent: no access token: "  # noqa: S105 - a message
+THE_ENDPOINT = f"{NO_TOKEN}the token endpoint "
+
+ERRORS = frozenset(
+    {
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    }
+)
+"""The words of RFC 6749 for why there is no token; others might quote what they are about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """
+    An access token.
+
+    Args:
+        until: When to renew it, on the event loop's clock.
+    """
+
+    value: str = field(repr=False)
+    until: float
+
+
+async def answered(response: httpx.Response) -> Mapping[str, Any]:
+    """
+    What a token endpoint answered, when that brings a token.
+
+    Raises:
+        AuthError: It refused the credentials, or gave a type of token that is not known.
+        ConfigError: It is none.
+        UnavailableError: It may bring a token later.
+    """
+    told = await _content(response)
+    if error := _refusal(response, told):
+        raise error
+    value, kind = told.get("access_token"), told.get("token_type") or "bearer"
+    if not (isinstance(value, str) and value and value.isascii() and value.isprintable()):
+        raise UnavailableError(f"{THE_ENDPOINT}gave an answer without one")
+    if str(kind).lower() != "bearer":
+        raise AuthError(f"{THE_ENDPOINT}gave one of an unknown type")
+    return told
+
+
+def token(told: Mapping[str, Any], began: float) -> Token:
+    """
+    The token in a good answer.
+
+    One whose life is not told is used until it is refused.
+
+    Args:
+        began: When it was asked for, from which its life counts.
+    """
+    try:
+        life = float(told.get("expires_in", math.inf))
+    except (TypeError, ValueError, OverflowError):
+        life = math.inf
+    useful = life - min(MARGIN, life * SHARE_OF_LIFE) if life > 0 else 0.0
+    return Token(told["access_token"], began + useful)
+
+
+def detached(response: httpx.Response) -> httpx.Response:
+    """
+    The same answer, for oneself, within an authentication flow.
+
+    httpx reads what it is left of an answer, inflates it and has no limit; so it is left nothing.
+    """
+    taken = httpx.Response(
+        response.status_code,
+        headers=response.headers,
+        stream=response.stream,
+        request=response.request,
+    )
+    response.stream = httpx.ByteStream(b"")
+    response.headers.pop("Content-Encoding", None)
+    return taken
+
+
+async def _content(response: httpx.Response) -> Mapping[str, Any]:
+    """The object in an answer; an empty one where a refusal is not readable."""
+    taken = detached(response)
+    try:
+        told = msgspec.json.decode(await read(taken))
+    except (*BODY_FAILED, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        told = None
+    finally:
+        await taken.aclose()
+    if isinstance(told, dict):
+        return told
+    if response.is_success:
+        raise UnavailableError(f"{THE_ENDPOINT}gave an answer that cannot be read")
+    return {}
+
+
+def _refusal(response: httpx.Response, told: Mapping[str, Any]) -> DestinationError | None:
+    """Why an answer brings no token, by its status and its ``error``."""
+    status, word = response.status_code, told.get("error")
+    answered = f"{THE_ENDPOINT}answered {status}"
+    if isinstance(word, str) and word in ERRORS:
+        answered += f" ({word})"
+    if status in (400, 401, 403) or (response.is_success and word):
+        return AuthError(f"{answered}: it refused the credentials")
+    if response.is_success:
+        return None
+    wait = retry_after(response.headers, datetime.now(UTC))
+    if status == 429 or wait is not None:
+        return RateLimited(answered, retry_after=wait)
+    if status in (408, 425) or status >= 500 or status < 200:
+        return UnavailableError(answered)
+    return ConfigError(f"{answered}: is token_url right?")
