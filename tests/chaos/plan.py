@@ -178,7 +178,7 @@ def batch(plan: Plan, number: int) -> list[dict[str, Any]]:
 
 def _id(rng: random.Random, n: int) -> Any:
     sorts = (
-        n, n, n, str(n), float(n), n + 0.5, -1 - n, 10**30 + n, f" {n}.0 ", f"№ {n} \U0001f98a",
+        n, n, n, str(n), n + 0.25, n + 0.5, -1 - n, 10**30 + n, f" {n}.0 ", f"№ {n} \U0001f98a",
         f'"{n}"\\', f"{n}" * 20, f"\u202e{n}", f"{n}\n", f"null{n}",
     )  # fmt: skip
     return rng.choice(sorts)
