@@ -32,11 +32,22 @@ from liquid.undefined import is_undefined
 
 from destination.template.filters import FILTERS, MISHAPS
 from destination.template.rendering import MAX_LOOPS, ExhaustedError, Rendering
+from destination.template.sinks import Text
 from destination.template.values import equal, numeric, text, weigh
 
 
 def _metered(context: RenderContext) -> Rendering:
     return cast("Rendering", context)
+
+
+class Literal(ContentNode):
+    """Text of the template, which tells where it stands."""
+
+    __slots__ = ()
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        """Writes the text."""
+        return cast("Text", buffer).write(self.text, self.token)
 
 
 class Block(BlockNode):
@@ -61,18 +72,18 @@ class Block(BlockNode):
 
 
 class Printed(OutputNode):
-    """An output statement that prints as liquidjs does."""
+    """An output statement; its value is printed as the place it goes to prints it."""
 
     __slots__ = ()
 
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        """Writes the value's text."""
-        return _print(self.expression.evaluate(context), context, buffer)
+        """Writes the value."""
+        return _print(self.expression.evaluate(context), context, buffer, self.token)
 
 
-def _print(value: Any, context: RenderContext, buffer: TextIO) -> int:
+def _print(value: Any, context: RenderContext, buffer: TextIO, token: Token) -> int:
     _metered(context).spend(weigh(value))
-    return buffer.write(text(value))
+    return cast("Text", buffer).insert(value, token)
 
 
 class _Cycle(CycleNode):
@@ -81,7 +92,7 @@ class _Cycle(CycleNode):
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
         group = text(self.group.evaluate(context)) if self.group else ""
         position = context.cycle((group, *map(str, self.args)), len(self.args))
-        return _print(self.args[position].evaluate(context), context, buffer)
+        return _print(self.args[position].evaluate(context), context, buffer, self.token)
 
 
 class _Case(CaseNode):
@@ -229,6 +240,7 @@ def meter(nodes: Iterable[Node], context: RenderContext, weights: dict[int, int]
         else:
             cost += inner
         if isinstance(node, ContentNode):
+            node.__class__ = Literal
             cost += len(node.text) >> 6
     return cost
 
