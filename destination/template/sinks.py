@@ -49,14 +49,15 @@ class Traced(Text):
     def origin(self, position: int) -> int:
         """The index in the template's source of what wrote the character at this position."""
         known: Token | None = None
+        offset = 0
         for token, length in self._marks:
             known = token or known
-            if position < length:
+            offset, position = position, position - length
+            if position < 0:
                 break
-            position -= length
         if known is None:
             return 0
         if known.kind != TOKEN_CONTENT:
             return known.start_index
         # The token of a stripped or raw text starts before the text.
-        return known.source.find(known.value, known.start_index) + min(position, len(known.value))
+        return known.source.find(known.value, known.start_index) + min(offset, len(known.value))
