@@ -32,11 +32,13 @@ from destination.model import (
     per_second,
 )
 from destination.plugin import Destination, NoOptions
+from destination.quoting import quoted
 from destination.schema import TemplateText
+from destination.singly import each
 from destination.sync import Sync
 from destination.template import Template
 from destination.vendor.auth import HeaderAuth, bearer
-from destination.vendor.client import Connection
+from destination.vendor.client import Connection, VendorClient
 
 __all__ = [
     "AuthError",
@@ -68,6 +70,9 @@ __all__ = [
     "Template",
     "TemplateText",
     "UnavailableError",
+    "VendorClient",
     "bearer",
+    "each",
     "per_second",
+    "quoted",
 ]

@@ -4,6 +4,8 @@ import secrets
 
 import structlog
 
+from destination.errors import Code, NoAnswer
+
 log = structlog.get_logger()
 
 
@@ -16,6 +18,11 @@ def caught(error: BaseException) -> str:
     reference = secrets.token_hex(4)
     log.error("bug.caught", reference=reference, error=type(error).__name__, at=_places(error))
     return f"internal error, ref {reference}"
+
+
+def bug(error: BaseException) -> NoAnswer:
+    """The error of a record at which an exception was raised that nobody foresaw."""
+    return NoAnswer(f"{caught(error)}; may have been delivered", code=Code.INTERNAL)
 
 
 def _places(error: BaseException) -> list[str]:

@@ -40,6 +40,11 @@ class Deadline:
         """After this moment nothing more is begun: it could hardly end in time."""
         return self.end - self._least
 
+    @property
+    def last_answer(self) -> float:
+        """When a request must be answered, so that a delivery of several can tell of each."""
+        return self.end - self._least / 20
+
     def bring_forward(self, at: float) -> None:
         """The server shuts down: the answer must be out by then. Never moves it back."""
         if at < self.at:

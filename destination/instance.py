@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import structlog
+from pydantic import BaseModel
 
 from destination.call import Call, mapped
 from destination.deadline import Deadline
@@ -30,6 +31,7 @@ from destination.model import (
     Report,
     Row,
 )
+from destination.model import Form as BareForm
 from destination.notes import Notes
 from destination.order import Order
 from destination.planning import Planner
@@ -108,9 +110,9 @@ class Instance:
             self.plugin.http = client
             yield self
 
-    async def check(self) -> None:
-        """Raise DestinationError when the vendor does not accept the settings."""
-        await self.plugin.check()
+    async def check(self) -> str | None:
+        """Raise DestinationError when the vendor refuses the settings; else what it says."""
+        return await self.plugin.check()
 
     async def objects(self) -> Sequence[Object]:
         """What rows can be synced to; one object without an id where there is no choice."""
@@ -150,20 +152,20 @@ class Instance:
             mode = choose_mode(object, sync.mode)
         except ConfigError as error:
             return [error.message]
-        problems = list(mapping_problems(sync, object, await self.plugin.fields(object, mode.id)))
+        fields = await self.plugin.fields(object, mode.id)
         form = await self.form(object.id, mode.id)
         values = option_values(form[0], sync.configuration) if form else {}
-        problems += option_problems(form[0], values) if form else ()
-        if not problems:
-            problems += await self._own_problems(sync, values)
-        return problems
-
-    async def _own_problems(self, sync: Sync, values: Mapping[str, Any]) -> list[str]:
+        unfit = list(option_problems(form[0], values)) if form else []
         try:
-            options = parse_options(self.plugin.options_model, values)
+            options = None if unfit else parse_options(self.plugin.options_model, values)
         except ConfigError as error:
-            return [error.message]
-        return list(await self.plugin.validate(sync, options))
+            options, unfit = None, [error.message]
+        if options is not None:
+            fields = self.plugin.fields_for(fields, options)
+        problems = [*mapping_problems(sync, object, fields), *unfit]
+        if options is not None and not problems:
+            problems += await self.plugin.validate(sync, options)
+        return problems
 
     async def behavior(self, sync: Sync | None) -> Behavior:
         """How to send: of the sync's mode, or of all modes together where no sync is given."""
@@ -175,20 +177,33 @@ class Instance:
         if not modes:
             raise ConfigError("There is nothing to sync to yet: the vendor has no objects.")
         return Behavior(
-            min(self._call_size(mode) for mode in modes),
+            min(self._call_size(mode, self._options(sync)) for mode in modes),
             {each: any(mode.verb(each) for mode in modes) for each in Operation},
             all(mode.skip_initial_run for mode in modes),
         )
 
-    def _call_size(self, mode: Mode) -> int:
-        """No more rows than can be delivered well within the deadline."""
-        limits = self._tuning.applied(self.plugin.limits_for(mode.id, None))
+    def _options(self, sync: Sync | None) -> BaseModel | None:
+        """The sync's options, where there is one and they can be understood."""
+        form = form_schema(self.plugin.options_model, BareForm())
+        if sync is None or form is None:
+            return None
+        try:
+            values = option_values(form[0], sync.configuration)
+            return parse_options(self.plugin.options_model, values)
+        except ConfigError:
+            return None
+
+    def _call_size(self, mode: Mode, options: BaseModel | None) -> int:
+        """No more rows than can be delivered well within the deadline; whole batches of them."""
+        limits = self._tuning.applied(self.plugin.limits_for(mode.id, options))
         seconds = max(self._deadline - RESERVE, 1.0)
         rounds = max(1, int(seconds / limits.latency))
         batches = limits.concurrency * rounds
         if limits.rate is not None:
             batches = min(batches, int(limits.rate.per_second * seconds))
-        return max(1, min(self._max_rows, batches * limits.batch_size))
+        most = min(self._max_rows, limits.call_size or self._max_rows)
+        rows = max(1, min(most, batches * limits.batch_size))
+        return max(rows - rows % limits.batch_size, min(rows, limits.batch_size))
 
     async def deliver(
         self, sync: Sync, operation: Operation, rows: Sequence[Row], deadline: Deadline

@@ -78,21 +78,24 @@ class Memory:
                 self._claims[record.position] = claim
         return standings
 
-    async def settle(self, outcomes: Iterable[tuple[Record, Outcome]]) -> None:
-        """
-        Note what became of claimed records; a record counts once.
+    async def begin(self, records: Iterable[Record]) -> None:
+        """Note that these go out now, where it matters which did when the server is killed."""
+        if self._hold:
+            claims = (self._claims.get(record.position) for record in records)
+            await self._write([(claim, Outcome.UNDER_WAY) for claim in claims if claim])
 
-        It is written when this returns. What comes together is written together.
-        """
-        self._waiting += [
-            (claim, outcome)
-            for record, outcome in outcomes
-            if (claim := self._claims.pop(record.position, None))
-        ]
+    async def settle(self, outcomes: Iterable[tuple[Record, Outcome]]) -> None:
+        """Note what became of claimed records; a record counts once."""
+        claims = ((self._claims.pop(record.position, None), each) for record, each in outcomes)
+        await self._write([(claim, each) for claim, each in claims if claim])
+
+    async def _write(self, outcomes: list[tuple[Claim, Outcome]]) -> None:
+        """Written when this returns; what comes at the same time is written together."""
+        self._waiting += outcomes
         async with self._writing:
-            outcomes_now, self._waiting = self._waiting, []
-            if outcomes_now:
-                await self._store.settle(outcomes_now, remember=self._remember)
+            together, self._waiting = self._waiting, []
+            if together:
+                await self._store.settle(together, remember=self._remember)
 
     def _claim(self, record: Record) -> Claim:
         key, content = self._key.copy(), self._content.copy()
@@ -107,6 +110,9 @@ class NoMemory:
     async def claim(self, records: Sequence[Record]) -> list[Standing]:
         """Nothing stands against any."""
         return [Standing.SEND] * len(records)
+
+    async def begin(self, records: Iterable[Record]) -> None:
+        """Nothing is noted."""
 
     async def settle(self, outcomes: Iterable[tuple[Record, Outcome]]) -> None:
         """Nothing is noted."""

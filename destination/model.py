@@ -132,6 +132,11 @@ class Limits:
         largest_batch: What an operator may raise ``batch_size`` to; by default no further.
         halve: A refused batch is cut in two to find the culprit. False for a vendor that
             may have applied part of a batch it refuses.
+        in_order: Batches of one lane go one after another, in the order of the rows.
+        call_size: The most rows that ``behavior`` asks for in a call, however fast they could
+            be delivered.
+        spare: Connections beside the deliveries', for forms and checks. No more than
+            ``concurrency`` requests are under way for deliveries, however many one of them makes.
     """
 
     batch_size: int = 1
@@ -142,6 +147,9 @@ class Limits:
     halve: bool = True
     remember: float = 24.0
     largest_batch: int | None = None
+    in_order: bool = False
+    call_size: int | None = None
+    spare: int = 10
 
     def __post_init__(self) -> None:
         """Refuse what nothing could be delivered with."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from destination.errors import Code, ConfigError, RowError
 from destination.mapping import Plan
-from destination.model import Batch, Field, Mode, Object, Operation
+from destination.model import Batch, Field, Form, Mode, Object, Operation
 from destination.plugin import Destination
 from destination.schema import form_schema, option_problems, option_values, parse_options
 from destination.sync import Sync, choose_mode, choose_object
@@ -55,7 +55,8 @@ class Planner:
         if form and (problems := list(option_problems(form[0], values))):
             raise ConfigError(" ".join(problems))
         options = parse_options(self._plugin.options_model, values)
-        plan = Plan(sync.mapping, described.fields, operation)
+        fields = self._plugin.fields_for(described.fields, options)
+        plan = Plan(sync.mapping, fields, operation)
         batch = Batch(described.object.id, mode.id, operation, verb, options, (), sync.id_column)
         return plan, batch
 
@@ -67,7 +68,9 @@ class Planner:
             return known
         object = choose_object(await self._plugin.discover(), object_id)
         mode = choose_mode(object, mode_id)
-        form = form_schema(self._plugin.options_model, await self._plugin.form(object, mode.id))
+        asked = self._plugin.closed_choices
+        choices = await self._plugin.form(object, mode.id) if asked else Form()
+        form = form_schema(self._plugin.options_model, choices)
         fields = await self._plugin.fields(object, mode.id)
         if len(self._known) >= MANY_DESCRIBED:
             self._known.clear()

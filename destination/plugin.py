@@ -1,6 +1,6 @@
 """What a destination is: a settings model, an options model, declarations and one coroutine."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 import httpx
@@ -41,6 +41,12 @@ class Destination(Generic[SettingsT, OptionsT]):
     settings_model: ClassVar[type[BaseModel]]
     options_model: ClassVar[type[BaseModel]]
 
+    closed_choices: ClassVar[bool] = True
+    """
+    Rows are sent only with option values that the vendor offers. False checks them when a sync
+    is saved and leaves them to the vendor afterwards, so that no row waits for the form.
+    """
+
     def __init__(self, settings: SettingsT) -> None:
         self.settings = settings
         self.http: VendorClient
@@ -76,8 +82,13 @@ class Destination(Generic[SettingsT, OptionsT]):
         """
         raise NotImplementedError
 
-    async def check(self) -> None:
-        """Raise a DestinationError when credentials or account are wrong. Reads, never writes."""
+    async def check(self) -> str | None:
+        """
+        Raise a DestinationError when credentials or account are wrong. Reads, never writes.
+
+        What is returned is shown to the operator, such as whose account it is.
+        """
+        return None
 
     async def discover(self) -> Sequence[Object]:
         """The objects, where only the vendor knows them."""
@@ -86,6 +97,10 @@ class Destination(Generic[SettingsT, OptionsT]):
     async def fields(self, object: Object, mode: str | None) -> Sequence[Field]:
         """The fields, where only the vendor knows them."""
         return object.fields
+
+    def fields_for(self, fields: Sequence[Field], options: OptionsT) -> Sequence[Field]:
+        """The fields as a sync with these options takes them; one may waive what is required."""
+        return fields
 
     async def form(self, object: Object, mode: str | None) -> Form:
         """Choices that only the vendor knows, and hints for the form."""
@@ -103,6 +118,15 @@ class Destination(Generic[SettingsT, OptionsT]):
         """The error in an answer that says no in its own way; None leaves it to the status."""
         return None
 
-    def lane(self, record: Record) -> str:
-        """What the rate is counted by and a TargetError stops, such as Slack's channel."""
+    def identity(self, record: Record) -> Hashable | None:
+        """
+        What the vendor knows a record by, such as an e-mail address; None when by nothing.
+
+        Of several rows of a call with one identity only the last is delivered; the others are
+        rejected with DUPLICATE. Not asked for removals: what is gone is gone.
+        """
+        return None
+
+    def lane(self, record: Record, options: OptionsT) -> str:
+        """What rate and order are counted by and a TargetError stops, such as Slack's channel."""
         return ""

@@ -7,11 +7,11 @@ known; a fatal error stops what has not started.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from destination.bugs import caught
+from destination.bugs import bug
 from destination.deadline import DELIVERY, Deadline, Delivery
 from destination.errors import (
     AuthError,
@@ -21,12 +21,15 @@ from destination.errors import (
     ForbiddenError,
     NoAnswer,
     RefusedError,
+    RowError,
     TargetError,
 )
 from destination.memory import Memory, NoMemory
-from destination.model import Batch, Limits, Record, Rejection
+from destination.model import Batch, Limits, Operation, Record, Rejection
 from destination.plugin import Destination
 from destination.state.store import Outcome
+
+DUPLICATE = "not sent: a later row of this call stands for the same record"
 
 FORBIDDEN = 2
 """Refusals in a row that are the credentials' fault; one alone may be about its record."""
@@ -92,13 +95,32 @@ class Run:
 
     async def send(self, records: Sequence[Record]) -> None:
         """Deliver the records; afterwards ``rejections`` holds those that were not."""
-        queue = deque(self._cut(records))
-        workers = min(self._limits.concurrency, len(queue))
-        await asyncio.gather(*(self._work(queue) for _ in range(workers)))
+        queues = deque(self._queues(records))
+        workers = min(self._limits.concurrency, len(queues))
+        await asyncio.gather(*(self._work(queues) for _ in range(workers)))
         # Silence is no acknowledgement: a record nobody spoke of was lost on the way.
         lost = [record for record in records if record.position not in self._acknowledged]
         self.reject(lost, NoAnswer("internal error: no outcome", code=Code.INTERNAL))
         await self._settle(records)
+
+    def distinct(self, records: Sequence[Record]) -> list[Record]:
+        """The records without those for which another row stands; these are rejected."""
+        kept, last = list[tuple[Hashable, Record]](), dict[Hashable, Hashable]()
+        for record in records:
+            try:
+                removal = self._batch.operation is Operation.REMOVE
+                identity = None if removal else self._plugin.identity(record)
+                last[identity] = (type(record.id), record.id)
+                kept.append((identity, record))
+            except Exception as error:  # noqa: BLE001 - a bug in a destination costs this record only
+                self.reject([record], bug(error))
+        rivals = [
+            one
+            for identity, one in kept
+            if identity is not None and last[identity] != (type(one.id), one.id)
+        ]
+        self.reject(rivals, RowError(DUPLICATE, code=Code.DUPLICATE))
+        return [one for _, one in kept if one.position not in self.rejections]
 
     def reject(self, records: Iterable[Record], error: DestinationError) -> None:
         """Note that these were not delivered; a record keeps its first reason."""
@@ -117,28 +139,38 @@ class Run:
         rejection = self.rejections.get(record.position)
         return rejection is not None and not isinstance(rejection.error, NoAnswer)
 
-    def _cut(self, records: Sequence[Record]) -> Iterable[_Work]:
+    def _queues(self, records: Sequence[Record]) -> Iterable[deque[_Work]]:
+        """What one worker does in its order: a whole lane, or a single batch."""
         size = self._limits.batch_size
         for lane, members in self._by_lane(records).items():
-            for start in range(0, len(members), size):
-                yield _Work(lane, replace(self._batch, records=members[start : start + size]))
+            works = [
+                _Work(lane, replace(self._batch, records=members[start : start + size]))
+                for start in range(0, len(members), size)
+            ]
+            yield from (deque(works),) if self._limits.in_order else (deque((x,)) for x in works)
 
     def _by_lane(self, records: Iterable[Record]) -> dict[str, list[Record]]:
         lanes: dict[str, list[Record]] = {}
         for record in records:
             try:
-                lanes.setdefault(self._plugin.lane(record), []).append(record)
+                lanes.setdefault(self._plugin.lane(record, self._batch.options), []).append(record)
             except DestinationError as error:
                 self.reject([record], error)
             except Exception as error:  # noqa: BLE001 - a bug in a destination costs this record only
-                self.reject([record], _bug(error))
+                self.reject([record], bug(error))
         return lanes
 
-    async def _work(self, queue: deque[_Work]) -> None:
-        while queue:
-            work = queue.popleft()
-            if await self._attempt(work):
-                queue.extendleft(reversed(work.halves()))
+    async def _work(self, queues: deque[deque[_Work]]) -> None:
+        while queues:
+            queue = queues.popleft()
+            while queue:
+                work = queue.popleft()
+                if await self._attempt(work):
+                    halves = reversed(work.halves())
+                    if self._limits.in_order:
+                        queue.extendleft(halves)
+                    else:
+                        queues.extendleft(deque((half,)) for half in halves)
 
     async def _attempt(self, work: _Work) -> bool:
         """Deliver one batch and note what was not; True when it should be tried in halves."""
@@ -155,6 +187,7 @@ class Run:
             if stop := self._stop(work.lane):
                 self.reject(work.batch.records, stop)
                 return False
+            await self._memory.begin(work.batch.records)
             if await self._send(work):
                 return True
         finally:
@@ -181,7 +214,7 @@ class Run:
         except DestinationError as error:
             self.reject(records, error)
         except Exception as error:  # noqa: BLE001 - a bug in a destination must not cost its neighbours
-            self.reject(records, _bug(error))
+            self.reject(records, bug(error))
         finally:
             self.attempts += delivery.attempts
         return False
@@ -201,7 +234,7 @@ class Run:
         finally:
             task.cancel()
         if task.cancelled():
-            raise _bug(asyncio.CancelledError())  # the destination cancelled itself
+            raise bug(asyncio.CancelledError())  # the destination cancelled itself
         return list(task.result())
 
     def _stop_for(self, error: FatalError) -> None:
@@ -237,7 +270,3 @@ class Run:
         if rejection is None:
             return Outcome.DELIVERED
         return Outcome.UNKNOWN if isinstance(rejection.error, NoAnswer) else Outcome.NOT_SENT
-
-
-def _bug(error: BaseException) -> NoAnswer:
-    return NoAnswer(f"{caught(error)}; may have been delivered", code=Code.INTERNAL)

@@ -98,9 +98,17 @@ def parse_options(model: type[BaseModel], values: Mapping[str, Any]) -> BaseMode
 def model_problems(model: type[BaseModel], error: ValidationError) -> Iterator[str]:
     """A sentence for each error, without the value that was given."""
     for detail in error.errors(include_url=False, include_input=False, include_context=False):
-        name = ".".join(str(part) for part in detail["loc"]) or model.__name__
+        name = _named(model, [str(part) for part in detail["loc"]]) or model.__name__
         message = detail["msg"].removeprefix("Value error, ")
         yield f'Option "{name}": {message[:1].lower()}{message[1:]}.'
+
+
+def _named(model: type[BaseModel], path: list[str]) -> str:
+    """What the form calls an option: by its title, however the error names it."""
+    for name, field in model.model_fields.items():
+        if path[:1] in ([name], [field.alias]) and field.title:
+            path = [field.title, *path[1:]]
+    return ".".join(path)
 
 
 def _sentence(schema: Mapping[str, Any], error: jsonschema.ValidationError) -> str:

@@ -46,7 +46,7 @@ class Scripted(ht.Destination[Nothing, ht.NoOptions]):
         self.most = 0
         self.lanes: dict[Any, str] = {}
 
-    def lane(self, record: Record) -> str:
+    def lane(self, record: Record, options: ht.NoOptions) -> str:
         return str(record.fields.get("lane", ""))
 
     async def deliver(self, batch: Batch[ht.NoOptions]) -> Iterable[Rejection]:
@@ -368,6 +368,46 @@ class TestLanes:
         ]
 
 
+class TestOrder:
+    """Lanes whose batches go in order."""
+
+    @staticmethod
+    async def slow_at_first(batch: Batch[Any]) -> Iterable[Rejection]:
+        """Earlier batches take longer."""
+        await asyncio.sleep(10 - batch.records[0].id)
+        return ()
+
+    def test_a_lane_goes_in_order_beside_the_others(self):
+        """A batch waits for the one before it in its lane, and for no other lane's."""
+        plugin = Scripted()
+        sent = [record(n, lane="ab"[n % 2]) for n in range(8)]
+
+        rejected, seconds = deliver(plugin, sent, in_order=True)
+
+        assert (rejected, seconds, plugin.most) == ({}, 4, 2)
+        for lane in (0, 1):
+            ids = [id for [id] in plugin.batches if id % 2 == lane]
+            assert ids == sorted(ids)
+
+    def test_a_slow_batch_is_not_overtaken(self):
+        """However long it takes, and though there are permits for more."""
+        plugin = Scripted(self.slow_at_first)
+
+        deliver(plugin, records(4), in_order=True)
+
+        assert plugin.batches == [[0], [1], [2], [3]]
+        assert plugin.most == 1
+
+    def test_halves_stay_in_their_place(self):
+        """The parts of a refused batch go before what comes after it."""
+        plugin = Scripted(refusing(1))
+
+        rejected, _ = deliver(plugin, records(6), batch_size=4, in_order=True)
+
+        assert rejected.keys() == {1}
+        assert plugin.batches == [[0, 1, 2, 3], [0, 1], [0], [1], [2, 3], [4, 5]]
+
+
 class TestOtherErrors:
     """Errors that concern the batch alone."""
 
@@ -462,7 +502,7 @@ class TestBugs:
         """What ``lane`` raises is the fate of that record, in a later wave, too."""
 
         class Laned(Scripted):
-            def lane(self, record: Record) -> str:
+            def lane(self, record: Record, options: ht.NoOptions) -> str:
                 if record.position == 1:
                     raise ht.RowError("no channel")
                 return {"lane": "a"}["lane" if record.position != 4 else SECRET]

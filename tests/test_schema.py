@@ -184,7 +184,7 @@ class TestParsing:
         with pytest.raises(ConfigError) as raised:
             parse_options(Options, {"channel": ["hunter2"], "count": "hunter3"})
 
-        assert 'Option "channel"' in raised.value.message
+        assert 'Option "Channel"' in raised.value.message
         assert 'Option "count"' in raised.value.message
         assert "hunter" not in raised.value.message
 
@@ -193,7 +193,7 @@ class TestParsing:
         with pytest.raises(ConfigError) as raised:
             parse_options(Options, {"channel": "a", "text": "fine\n{{ name | }} {% nope %}"})
 
-        assert 'Option "text"' in raised.value.message
+        assert 'Option "Text"' in raised.value.message
         assert "line 2" in raised.value.message
 
     def test_a_good_template_is_kept_as_it_is(self):

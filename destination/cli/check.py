@@ -89,7 +89,7 @@ async def _one(name: str, values: dict[str, Any], server: Server) -> Outcome:
             make_instance(name, values, server).opened(store, Metrics().of(name)) as instance,
             asyncio.timeout(SECONDS),
         ):
-            await instance.check()
+            says = await instance.check()
     except ConfigError as error:
         return Outcome(name, kind, ok=False, says=error.message)
     except DestinationError as error:
@@ -98,4 +98,4 @@ async def _one(name: str, values: dict[str, Any], server: Server) -> Outcome:
         return Outcome(name, kind, ok=False, says=f"no answer within {SECONDS:.0f} s")
     except Exception as error:  # noqa: BLE001 - one broken kind must not hide the others' checks
         return Outcome(name, kind, ok=False, says=caught(error))
-    return Outcome(name, kind, ok=True, says="reachable, credentials accepted")
+    return Outcome(name, kind, ok=True, says=says or "reachable, credentials accepted")

@@ -1,7 +1,6 @@
 """``destination demo``."""
 
 import asyncio
-import csv
 import json
 import os
 import socket
@@ -10,7 +9,6 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
@@ -22,22 +20,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from destination.cli import FAILED, fail, table
 from destination.cli.caller import Caller, CallError, Changes, Row, Sent, Unreachable, run_sync
-from destination.cli.sandbox import Reached, stand_ins
+from destination.cli.people import Entry, Scenario, differences, expected, people
+from destination.cli.sandbox import Reached, held, stand_ins
 from destination.model import Operation
 from destination.vendor.transport import AiohttpTransport
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A sync of people: the model's rows at two moments and what is wrong with some of them."""
-
-    configuration: Mapping[str, Any]
-    id_column: str
-    runs: Sequence[Sequence[Row]]
-    bad: Sequence[frozenset[str]]
 
 
 @click.command("demo")
@@ -59,11 +48,14 @@ def demo_command() -> None:
 
 
 async def _demo() -> int:
-    scenario = people()
     async with stand_ins() as reached, served(reached) as (url, headers):
         agree = []
         for kind, stand_in in reached.items():
             click.secho(f"\n{kind}: {url}/hightouch/{kind} → {stand_in.url}", bold=True, err=True)
+            if not hasattr(stand_in.stand_in, "sync"):
+                click.echo("It knows no sync of the example people, and is left out.", err=True)
+                continue
+            scenario = people(stand_in.stand_in)
             async with Caller(f"{url}/hightouch/{kind}", headers) as caller:
                 await _describe(caller, scenario)
                 runs = await _runs(caller, scenario)
@@ -73,13 +65,15 @@ async def _demo() -> int:
 
 async def _describe(caller: Caller, scenario: Scenario) -> None:
     """What a marketer does before the first run: look at the form, have it validated."""
-    fields = (await caller.call("list_fields", {"mode": scenario.configuration.get("mode")}))[
-        "fields"
-    ]
-    click.echo(
-        f"The form offers {len(fields)} fields: {', '.join(field['id'] for field in fields)}",
-        err=True,
-    )
+    chosen = {name: scenario.configuration.get(name) for name in ("object", "mode")}
+    fields = (await caller.call("list_fields", chosen))["fields"] or ()
+    options = (await caller.call("list_options", chosen))["options"]
+    for what, names in (
+        ("fields", [field["id"] for field in fields]),
+        ("options", options["schema"]["properties"] if options else ()),
+    ):
+        if names:
+            click.echo(f"The form offers {len(names)} {what}: {', '.join(names)}", err=True)
     if errors := (await caller.call("validate", {"configuration": scenario.configuration}))[
         "errors"
     ]:
@@ -127,7 +121,7 @@ def bars(title: str, total: Mapping[Operation, int]) -> Iterator[Callable[[Opera
 
 
 def _report(
-    kind: str, scenario: Scenario, runs: Sequence[Sequence[Sent]], rows: Mapping[str, Any]
+    kind: str, scenario: Scenario, runs: Sequence[Sequence[Sent]], rows: Sequence[Entry]
 ) -> bool:
     lines, reasons, agree = list[list[Any]](), Counter[str](), True
     for number, run in enumerate(runs, 1):
@@ -150,16 +144,16 @@ def _report(
         ["run", "operation", "sent", "accepted", "rejected"],
         [*lines, ["", "in all", *sums]],
     )
-    table(
-        "Why rows were rejected",
-        ["rows", "reason"],
-        [[count, reason] for reason, count in reasons.most_common()],
-    )
-    wrong = differences(expected(scenario), rows)
+    if reasons:
+        table(
+            "Why rows were rejected",
+            ["rows", "reason"],
+            [[count, reason] for reason, count in reasons.most_common()],
+        )
+    wanted = expected(scenario)
+    wrong = differences(wanted, rows)
     agree = agree and not wrong
-    click.echo(
-        f"The {kind} stand-in holds {len(rows)} rows, {len(expected(scenario))} are expected."
-    )
+    click.echo(f"The {kind} stand-in holds {len(rows)} rows, {len(wanted)} are expected.")
     for line in wrong[:10]:
         click.secho(f"  {line}", fg="red")
     verdict = (
@@ -167,72 +161,6 @@ def _report(
     )
     click.secho(f"It holds {verdict}.", fg="green" if agree else "red", bold=True)
     return agree
-
-
-# What the rows say ----------------------------------------------------------------------------
-
-
-def people() -> Scenario:
-    """The people in ``examples/people``, and which of their rows its own list calls bad."""
-    folder = ROOT / "examples" / "people"
-    with (folder / "rejections.csv").open(newline="", encoding="utf-8") as lines:
-        rejections = list(csv.DictReader(lines))
-    return Scenario(
-        json.loads((folder / "sync.json").read_text("utf-8")),
-        "id",
-        [_rows(folder / "people.csv"), _rows(folder / "people_next.csv")],
-        [frozenset(line["id"] for line in rejections if line["run"] == run) for run in ("1", "2")],
-    )
-
-
-def _rows(path: Path) -> list[Row]:
-    """A query's rows: an empty cell is null."""
-    with path.open(newline="", encoding="utf-8") as lines:
-        return [{name: cell or None for name, cell in row.items()} for row in csv.DictReader(lines)]
-
-
-def expected(scenario: Scenario) -> dict[str, Any]:
-    """What a receiver must hold in the end, worked out from the rows alone."""
-    holds: dict[str, Any] = {}
-    previous: Sequence[Row] = ()
-    for rows, bad in zip(scenario.runs, scenario.bad, strict=True):
-        changes = Changes.between(previous, rows, scenario.id_column)
-        for row in [*changes.added, *changes.changed]:
-            if row["id"] not in bad:
-                holds[row["id"]] = _person(row)
-        for row in changes.removed:
-            holds.pop(row["id"], None)
-        previous = rows
-    return holds
-
-
-def _person(row: Row) -> dict[str, Any]:
-    return {
-        "email": row["email"].strip(),
-        "first_name": row["first_name"],
-        "last_name": row["last_name"],
-        "born": row["born"],
-        "ltv": None if row["ltv"] is None else float(row["ltv"]),
-        "subscribed": None if row["subscribed"] is None else row["subscribed"].lower() == "true",
-        "tags": None if row["tags"] is None else json.loads(row["tags"]),
-        "address": {"city": row["city"]},
-    }
-
-
-def differences(wanted: Mapping[str, Any], holds: Mapping[str, Any]) -> list[str]:
-    """Which rows are missing, extra or different, by id."""
-    lines = [f"missing: {id}" for id in wanted.keys() - holds.keys()]
-    lines += [f"should not be there: {id}" for id in holds.keys() - wanted.keys()]
-    lines += [f"different: {id}" for id in wanted.keys() & holds.keys() if wanted[id] != holds[id]]
-    return sorted(lines)
-
-
-async def held(stand_in: Reached) -> dict[str, Any]:
-    """What a stand-in holds, by row id."""
-    headers = {"Authorization": f"Bearer {stand_in.token}"}
-    async with httpx.AsyncClient(transport=AiohttpTransport(), headers=headers) as http:
-        answer = await http.get(f"{stand_in.url}/_sandbox/rows")
-        return {row["id"]: row["fields"] for row in answer.json()["rows"]}
 
 
 # The server -----------------------------------------------------------------------------------

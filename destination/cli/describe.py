@@ -113,14 +113,10 @@ def _parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
             "type": _type(prop, definitions),
             "required": name in schema.get("required", ()),
             "default": prop.get("default"),
-            "description": _attribute_doc(model, name) or prop.get("description", ""),
+            "description": prop.get("description") or prop.get("title", ""),
         }
         for name, prop in schema.get("properties", {}).items()
     ]
-
-
-def _attribute_doc(model: type[BaseModel], name: str) -> str:
-    return model.model_fields[name].description or ""
 
 
 def _type(prop: dict[str, Any], definitions: dict[str, Any]) -> str:

@@ -6,18 +6,27 @@ from dataclasses import dataclass
 from secrets import token_urlsafe
 from typing import Any
 
+import httpx
+
 from destination import registry
 from destination.listen import listening
+from destination.vendor.transport import AiohttpTransport
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A running stand-in and the settings of a destination that delivers to it."""
+    """
+    A running stand-in and the settings of a destination that delivers to it.
+
+    Args:
+        stand_in: It also knows a sync of ``examples/people``, for the demo.
+    """
 
     kind: str
     url: str
     token: str
     settings: dict[str, Any]
+    stand_in: Any
 
 
 @asynccontextmanager
@@ -31,5 +40,13 @@ async def stand_ins(wanted: bool = True) -> AsyncIterator[dict[str, Reached]]:  
             url = await stack.enter_async_context(
                 listening(stand_in.app(), "127.0.0.1", 0, grace=1)
             )
-            reached[kind] = Reached(kind, url, token, stand_in.settings(url))
+            reached[kind] = Reached(kind, url, token, stand_in.settings(url), stand_in)
         yield reached
+
+
+async def held(reached: Reached) -> list[dict[str, Any]]:
+    """What a stand-in holds, entry by entry."""
+    headers = {"Authorization": f"Bearer {reached.token}"}
+    async with httpx.AsyncClient(transport=AiohttpTransport(), headers=headers) as http:
+        rows: list[dict[str, Any]] = (await http.get(f"{reached.url}/_sandbox/rows")).json()["rows"]
+        return rows

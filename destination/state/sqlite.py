@@ -30,6 +30,9 @@ CHUNK = 500
 SLICES = 256
 """Each claim sweeps the outcomes that no longer count out of one such part of the table."""
 
+VERSION = 1
+"""Of the tables; a file of another version is left alone."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS secret (only INTEGER PRIMARY KEY CHECK (only = 1), value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS deliveries (
@@ -39,14 +42,21 @@ CREATE TABLE IF NOT EXISTS deliveries (
     expires REAL,       -- when that no longer counts
     claimed BLOB,       -- the content that is being sent; NULL when none is
     owner TEXT,         -- by whom
+    sent INTEGER,       -- 1 when it may have gone out
     until REAL          -- when the claim no longer counts, should it never be settled
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notes (key BLOB PRIMARY KEY, note TEXT NOT NULL) WITHOUT ROWID;
 """
 
-FIND = "SELECT key, content, delivered, expires, claimed, owner, until FROM deliveries WHERE key IN"
+FIND = "SELECT * FROM deliveries WHERE key IN"
 READ = "SELECT key, note FROM notes WHERE key IN"
-PUT = "REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?)"
+PUT = "REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+UPDATES = {
+    Outcome.UNDER_WAY: "UPDATE deliveries SET sent = 1 WHERE key = ?",
+    Outcome.NOT_SENT: """
+        UPDATE deliveries SET claimed = NULL, owner = NULL, sent = NULL, until = NULL WHERE key = ?
+    """,
+}
 SWEEP = """
 DELETE FROM deliveries WHERE key >= ? AND key < ?
     AND coalesce(expires, 0) < ? AND coalesce(until, 0) < ?
@@ -134,7 +144,11 @@ class SqliteStore:
         self._closing.callback(self._db.close)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
+        [[version]] = self._db.execute("PRAGMA user_version")
+        if version not in (0, VERSION):
+            raise sqlite3.DatabaseError("the file is of another version of this server")
         self._db.executescript(SCHEMA)
+        self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     def _secret(self) -> bytes:
         self._db.execute("INSERT OR IGNORE INTO secret VALUES (1, ?)", (secrets.token_bytes(32),))
@@ -154,7 +168,14 @@ class SqliteStore:
             self._db.executemany(
                 PUT,
                 (
-                    (claim.key, *each.outcome, claim.content, self._owners.me, now + remember)
+                    (
+                        claim.key,
+                        *each.outcome,
+                        claim.content,
+                        self._owners.me,
+                        not hold,
+                        now + remember,
+                    )
                     for claim, each, standing in zip(claims, before, standings, strict=True)
                     if standing is Standing.SEND
                 ),
@@ -180,13 +201,13 @@ class SqliteStore:
                 (
                     (claim.key, claim.content, outcome is Outcome.DELIVERED, expires, *_NO_CLAIM)
                     for claim, outcome in outcomes
-                    if outcome is not Outcome.NOT_SENT
+                    if outcome not in UPDATES
                 ),
             )
-            self._db.executemany(
-                "UPDATE deliveries SET claimed = NULL, owner = NULL, until = NULL WHERE key = ?",
-                ((claim.key,) for claim, outcome in outcomes if outcome is Outcome.NOT_SENT),
-            )
+            for outcome, statement in UPDATES.items():
+                self._db.executemany(
+                    statement, ((claim.key,) for claim, each in outcomes if each is outcome)
+                )
 
     def _read(self, keys: Sequence[bytes]) -> list[str | None]:
         found: dict[bytes, str] = {}
@@ -236,9 +257,9 @@ class _Known:
 
     @classmethod
     def read(cls, row: Any, *, busy: bool) -> "_Known":
-        """A claim that its owner can no longer settle leaves its own content's outcome unknown."""
-        _, content, delivered, expires, claimed, _, until = row
-        if claimed is not None and not busy:
+        """A claim that went out and that nobody can settle leaves its content's outcome unknown."""
+        _, content, delivered, expires, claimed, _, sent, until = row
+        if claimed is not None and sent and not busy:
             return cls(claimed, delivered=False, expires=until)
         return cls(content, bool(delivered), expires, busy)
 
@@ -258,4 +279,4 @@ class _Known:
 
 
 _NOTHING = _Known()
-_NO_CLAIM = (None, None, None)
+_NO_CLAIM = (None, None, None, None)

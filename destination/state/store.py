@@ -20,8 +20,10 @@ class Standing(Enum):
 
 
 class Outcome(Enum):
-    """What became of a claimed row."""
+    """What became of a claimed row, or is about to."""
 
+    UNDER_WAY = auto()
+    """It goes out now: from here on, a claim that is never settled leaves the outcome unknown."""
     DELIVERED = auto()
     UNKNOWN = auto()
     NOT_SENT = auto()
@@ -50,8 +52,9 @@ class Store(Protocol):
     """
     Remembers of each row the latest outcome, and who is sending it now.
 
-    A claim whose owner died without settling it leaves the outcome unknown. Every method raises
-    StoreError when the store cannot be used.
+    A claim whose owner died without settling it leaves the outcome unknown; one that was made
+    with ``hold`` does so only once its row is under way. Every method raises StoreError when
+    the store cannot be used.
     """
 
     async def __aenter__(self) -> Self:

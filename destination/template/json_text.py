@@ -18,9 +18,9 @@ from typing import Any
 from liquid.token import Token
 
 from destination.template.faults import TemplateError, fault_at, position
-from destination.template.plain import Template, native
+from destination.template.plain import Template
 from destination.template.rendering import Allowance
-from destination.template.sinks import PlaceError, Traced
+from destination.template.sinks import PlaceError, Traced, native
 from destination.template.values import JsonText, depth, quoted, text, to_json
 
 MAX_DEPTH = 128

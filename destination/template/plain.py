@@ -1,15 +1,12 @@
 """Templates whose rendering is text, or the value of a single expression."""
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from liquid import BoundTemplate, RenderContext
 from liquid.ast import Node
-from liquid.builtin.expressions.primitive import Blank, Empty
 from liquid.builtin.tags.assign_tag import AssignNode
 from liquid.builtin.tags.capture_tag import CaptureNode
 from liquid.builtin.tags.comment_tag import CommentNode
@@ -21,10 +18,10 @@ from liquid.undefined import is_undefined
 from destination.template.faults import TemplateError, TemplateSyntaxError, fault_at
 from destination.template.filters import FILTERS, MISHAPS
 from destination.template.rendering import Allowance, ExhaustedError, Rendering
-from destination.template.sinks import MAX_BYTES, PlaceError, Text
+from destination.template.sinks import MAX_BYTES, Escaping, PlaceError, Text, native
 from destination.template.source import handlebars, unreadable
 from destination.template.syntax import Block, Literal, MeteredEnvironment, Printed, meter
-from destination.template.values import FilterError, JsonText
+from destination.template.values import FilterError
 
 ENVIRONMENT = MeteredEnvironment()
 """Where every template is parsed; it holds tags and filters and never changes."""
@@ -74,19 +71,27 @@ class Template:
                 raise fault_at(source, places[0].index, f"unknown filter '{name}'")
         return cls(source, frozenset(map(str, analysis.globals)), bound, root, weights)
 
-    def render(self, values: Mapping[str, Any], *, now: datetime | None = None) -> str:
+    def render(
+        self,
+        values: Mapping[str, Any],
+        *,
+        now: datetime | None = None,
+        escape: Callable[[str], str] | None = None,
+    ) -> str:
         """
         The text for these values; names that they do not have are empty.
 
         Args:
             now: What ``"now" | date`` shows; by default the clock's time.
+            escape: What every inserted value goes through, so that it cannot leave its place.
+                The template's own text does not, nor a value whose last filter is ``raw``.
 
         Raises:
             TemplateError: It fails on these values, or asks for too much.
         """
-        sink = Text()
+        sink = Escaping(escape) if escape else Text()
         self.write(values, sink, now=now)
-        return sink.getvalue()
+        return str(sink.getvalue())
 
     def write(
         self,
@@ -165,17 +170,6 @@ class Template:
         self, values: Mapping[str, Any], now: datetime | None, allowance: Allowance | None
     ) -> Rendering:
         return Rendering(self._bound, values, self._weights, now, allowance)
-
-
-def native(result: Any) -> Any:
-    """An expression's result as a value of JSON; raises PlaceError when it is none."""
-    if is_undefined(result) or isinstance(result, Blank | Empty):
-        return None
-    if isinstance(result, float | Decimal) and not math.isfinite(result):
-        raise PlaceError("the result is not a finite number")
-    if isinstance(result, JsonText):
-        return str(result)
-    return list(result) if isinstance(result, range) else result
 
 
 def _printed(nodes: Iterable[Node], context: RenderContext) -> Iterator[Printed]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from io import StringIO
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from liquid import BoundTemplate, RenderContext
 from liquid.exceptions import ResourceLimitError
@@ -110,8 +110,8 @@ class Rendering(RenderContext):
         self.locals[key] = val
 
     def get_buffer(self, buf: TextIO | None = None) -> StringIO:
-        """A place to write to; what is written here is a variable's text, wherever it goes."""
-        return Text(MAX_BYTES - (buf.size if isinstance(buf, Text) else 0))
+        """Where a variable's text is written, which stands in what is written to ``buf``."""
+        return cast("Text", buf).capture()
 
     def raise_for_loop_limit(self, length: int = 1) -> None:
         """Counts the iterations of all loops, one after another as well as nested."""

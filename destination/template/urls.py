@@ -121,8 +121,8 @@ class _Url(Traced):
 def encoded_once(template: Template) -> Template:
     """The template, unless it encodes a value by itself for a place that encodes all of them."""
     for output in template.outputs():
-        filters = getattr(output.expression, "filters", None) or ()
-        if filters and filters[-1].name in _ENCODING:
-            problem = f"leave out '{filters[-1].name}': values are encoded here in any case"
-            raise fault_at(template.source, filters[-1].token.start_index, problem)
+        last = output.last_filter()
+        if last and last.name in _ENCODING:
+            problem = f"leave out '{last.name}': values are encoded here in any case"
+            raise fault_at(template.source, last.token.start_index, problem)
     return template

@@ -21,18 +21,18 @@ from destination.inflate import InflatedTooLarge, InflateError, Inflater
 from destination.vendor.retry import retry_after
 
 MAX_ANSWER = 256 * 1024
-"""The most bytes of an answer that are read, after inflating."""
+"""The most bytes of an answer that are read, after inflating, unless a destination says more."""
 
 BODY_FAILED = (httpx.TransportError, InflateError, InflatedTooLarge)
 """What reading an answer's body may raise."""
 
 
-async def read(response: httpx.Response) -> bytes:
+async def read(response: httpx.Response, most: int = MAX_ANSWER) -> bytes:
     """The body, inflated; raises one of BODY_FAILED when it cannot be had whole."""
     encoding = response.headers.get("content-encoding", "").lower()
     if not Inflater.supports(encoding):
         raise InflateError("unknown encoding")
-    inflater = Inflater(encoding, MAX_ANSWER)
+    inflater = Inflater(encoding, most)
     empty = True
     async for piece in response.aiter_raw():
         inflater.feed(piece)

@@ -3,7 +3,8 @@
 import asyncio
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from destination.errors import (
     UnavailableError,
 )
 from destination.metrics import ACCEPTED, Meter
-from destination.vendor.answers import BODY_FAILED, no_answer, read, refusal
+from destination.vendor.answers import BODY_FAILED, MAX_ANSWER, no_answer, read, refusal
 from destination.vendor.breaker import Breaker
 from destination.vendor.limiter import Limiter
 from destination.vendor.retry import IDEMPOTENT, Budget, delay, may_repeat
@@ -67,11 +68,13 @@ class Connection:
 
     Args:
         base_url: Requests name paths below it; an absolute URL in a request stands alone.
+        max_answer: The most bytes of an answer that are read, after inflating.
     """
 
     base_url: str = ""
     auth: httpx.Auth | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    max_answer: int = MAX_ANSWER
 
 
 class VendorClient:
@@ -84,6 +87,7 @@ class VendorClient:
         timeout: Seconds for one attempt, by wall clock.
         attempts: How often a request is tried in all.
         random: Chance, for the back-off; a number in [0, 1) each time it is called.
+        concurrency: The most requests at once within deliveries; None does not limit.
     """
 
     def __init__(
@@ -96,6 +100,8 @@ class VendorClient:
         meter: Meter,
         attempts: int = 1,
         random: Callable[[], float] = random.random,
+        concurrency: int | None = None,
+        max_answer: int = MAX_ANSWER,
     ) -> None:
         self._http = http
         self._limiter = limiter
@@ -104,6 +110,8 @@ class VendorClient:
         self._meter = meter
         self._attempts = attempts
         self._random = random
+        self._permits = asyncio.Semaphore(concurrency) if concurrency else None
+        self._max_answer = max_answer
         self._budget = Budget()
         self._breaker = Breaker(random)
 
@@ -115,6 +123,7 @@ class VendorClient:
         json: Any = None,
         repeatable: bool | None = None,
         verdict: Verdict = "body",
+        lane: str | None = None,
         **options: Any,
     ) -> httpx.Response:
         """
@@ -128,6 +137,7 @@ class VendorClient:
             repeatable: Whether sending twice is harmless; by default for GET, PUT and DELETE.
             verdict: ``status`` when a 2xx is an acknowledgement whatever becomes of the body;
                 otherwise a body that cannot be read leaves the outcome open.
+            lane: What the rate counts this request by, where that is not the records' lane.
             options: As for ``httpx.AsyncClient.build_request``.
 
         Raises:
@@ -147,7 +157,8 @@ class VendorClient:
         while True:
             attempt += 1
             try:
-                return await self._attempt(method, url, options, verdict, delivery)
+                async with self._permit(delivery):
+                    return await self._attempt(method, url, options, verdict, delivery, lane)
             except DestinationError as error:
                 failed = _telling(failed, error)
                 wait = self._back_off(error, attempt, delivery, repeatable=again)
@@ -177,6 +188,23 @@ class VendorClient:
         log.info("vendor.retry_scheduled", attempt=attempt, code=code, wait=round(wait, 3))
         return wait
 
+    @asynccontextmanager
+    async def _permit(self, delivery: Delivery) -> AsyncIterator[None]:
+        """Leave to be one of the requests that are under way for deliveries."""
+        if self._permits is None or DELIVERY.get(None) is None:
+            yield
+            return
+        delivery.waiting = delivery.attempts == 0
+        try:
+            async with asyncio.timeout_at(delivery.deadline.last_start):
+                await self._permits.acquire()
+        except TimeoutError:
+            raise delivery.deadline.not_sent() from None
+        try:
+            yield
+        finally:
+            self._permits.release()
+
     async def _attempt(
         self,
         method: str,
@@ -184,8 +212,9 @@ class VendorClient:
         options: dict[str, Any],
         verdict: Verdict,
         delivery: Delivery,
+        lane: str | None,
     ) -> httpx.Response:
-        seconds = await self._turn(delivery)
+        seconds = await self._turn(delivery, delivery.lane if lane is None else lane)
         timeout = httpx.Timeout(seconds, connect=min(CONNECTING * seconds, LONGEST_CONNECTING))
         request = self._http.build_request(method, url, timeout=timeout, **options)
         began = self._breaker.begin()
@@ -202,12 +231,12 @@ class VendorClient:
             raise error from None
         return response
 
-    async def _turn(self, delivery: Delivery) -> float:
+    async def _turn(self, delivery: Delivery, lane: str) -> float:
         """Wait for leave to send; the seconds that the attempt may take."""
         self._check_circuit()
         until = delivery.deadline.last_start
         delivery.waiting = delivery.attempts == 0
-        if _now() > until or not await self._limiter.acquire(until, delivery.lane):
+        if _now() > until or not await self._limiter.acquire(until, lane):
             if self._limiter.paused_until > until:
                 raise RateLimited(
                     "not sent: the vendor asked for a pause that outlasts the call",
@@ -217,7 +246,7 @@ class VendorClient:
         self._check_circuit()  # it may have opened while this request waited
         delivery.waiting = False
         delivery.attempts += 1
-        return min(self._timeout, delivery.deadline.end - _now())
+        return min(self._timeout, delivery.deadline.last_answer - _now())
 
     def _check_circuit(self) -> None:
         if error := self._breaker.blocks(_now()):
@@ -237,7 +266,7 @@ class VendorClient:
         try:
             response = await self._http.send(request, stream=True)
             try:
-                content = await read(response)
+                content = await read(response, self._max_answer)
             except BODY_FAILED:
                 if response.is_success and verdict == "body":
                     raise

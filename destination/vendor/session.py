@@ -13,9 +13,6 @@ from destination.vendor.client import Classify, Connection, VendorClient
 from destination.vendor.limiter import Limiter
 from destination.vendor.transport import AiohttpTransport, no_cookies
 
-FORM_CONNECTIONS = 10
-"""Connections beside those that deliver: a delivery that has its permit never waits for one."""
-
 Between = Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]
 """Makes a transport that stands before another."""
 
@@ -32,7 +29,7 @@ async def opened(
     """The client that reaches this vendor inside the block, within these limits."""
     public_only = not tuning.allow_private_networks
     transport: httpx.AsyncBaseTransport = AiohttpTransport(
-        connections=limits.concurrency + FORM_CONNECTIONS, public_only=public_only
+        connections=limits.concurrency + limits.spare, public_only=public_only
     )
     async with httpx.AsyncClient(
         transport=between(transport) if between else transport,
@@ -55,6 +52,8 @@ async def opened(
             timeout=tuning.timeout,
             attempts=tuning.attempts or limits.attempts,
             meter=meter,
+            concurrency=limits.concurrency,
+            max_answer=connection.max_answer,
         )
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import secrets
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -61,6 +62,8 @@ class StandIn:
     """
 
     kind = "webhook"
+    checks = frozenset({"email", "born", "ltv", "first_name", "last_name"})
+    """The columns of ``examples/people`` whose faults get a row rejected."""
 
     def __init__(self, *, token: str | None = None) -> None:
         self.token = token or secrets.token_urlsafe(32)
@@ -86,6 +89,31 @@ class StandIn:
             "allow_private_networks": True,
             "fields": [dict(field) for field in FIELDS],
         }
+
+    def sync(self) -> dict[str, Any]:
+        """The configuration of a sync that delivers all of ``examples/people``."""
+        columns = ("first_name", "last_name", "born", "ltv", "subscribed", "tags")
+        mappings = [{"from": name, "to": name} for name in columns]
+        return {
+            "mode": "mirror",
+            "identifierMapping": [{"from": "email", "to": "email"}],
+            "mappings": [*mappings, {"from": "city", "to": "address.city"}],
+        }
+
+    def expected(self, row: Mapping[str, Any]) -> Entry:
+        """What ``/_sandbox/rows`` shows of a person whose row is good."""
+        ltv, subscribed, tags = row["ltv"], row["subscribed"], row["tags"]
+        fields = {
+            "email": row["email"].strip(),
+            "first_name": row["first_name"],
+            "last_name": row["last_name"],
+            "born": row["born"],
+            "ltv": None if ltv is None else float(ltv),
+            "subscribed": None if subscribed is None else subscribed.lower() == "true",
+            "tags": None if tags is None else json.loads(tags),
+            "address": {"city": row["city"]},
+        }
+        return {"id": row["id"], "fields": fields}
 
     def _forget(self) -> None:
         self._rows: dict[str, Entry] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support import SECRET, Serve
 
+from destination import registry
 from destination.cli.sandbox import stand_ins
 
 ROOT = Path(__file__).parents[2]
@@ -216,3 +217,25 @@ def test_curl_prints_a_line_without_the_secret(tmp_path: Path) -> None:
     assert done.stdout.startswith("curl ")
     assert "$DESTINATION_TOKEN" in done.stdout
     assert SECRET not in done.stdout
+
+
+async def test_check_shows_what_a_destination_says(tmp_path: Path) -> None:
+    """``check`` says whose account it is, where the destination knows."""
+    async with stand_ins() as reached:
+        settings = json.dumps({"team": reached["slack"].settings})
+        done = await command_beside(tmp_path, "check", "--json", DESTINATIONS=settings)
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)[0]["says"] == 'workspace "Sandbox"'
+
+
+@pytest.mark.parametrize("kind", registry.kinds())
+def test_every_kind_is_described(tmp_path: Path, kind: str) -> None:
+    """``describe`` shows each option under the name that it has in the form."""
+    done = command(tmp_path, "describe", kind, "--json")
+
+    assert done.returncode == 0, done.stderr
+    shown = {each["name"] for each in json.loads(done.stdout)["options"]}
+    assert (
+        shown == registry.load(kind).options_model.model_json_schema().get("properties", {}).keys()
+    )

@@ -24,6 +24,7 @@ from destination.state.store import Claim, Outcome, Standing, StoreError
 HOURS = 3600.0
 V1, V2 = Claim(b"k" * 16, b"1" * 16), Claim(b"k" * 16, b"2" * 16)
 SEND, DELIVERED, UNKNOWN, BUSY = Standing
+OUTCOMES = [each for each in Outcome if each is not Outcome.UNDER_WAY]
 
 
 class Clock:
@@ -121,6 +122,15 @@ class TestOutcomes:
 
             assert await stands(opened, V1, hold=True) == [UNKNOWN]
 
+    async def test_a_claim_that_never_went_out_is_no_reason_to_hold(self, path):
+        """Where rows are held, one that was claimed and not yet sent is free after a kill."""
+        async with store(path) as opened:
+            assert await stands(opened, V1, hold=True) == [SEND]
+            assert await stands(opened, V1, hold=True) == [SEND]
+
+            await settle(opened, V1, Outcome.UNDER_WAY)
+            assert await stands(opened, V1, hold=True) == [UNKNOWN]
+
     async def test_many_rows_are_one_step(self, path):
         """A call of any size is claimed and settled at once, row by row in its order."""
         claims = [Claim(n.to_bytes(16, "big"), b"c") for n in range(2 * CHUNK + 7)]
@@ -203,15 +213,24 @@ class TestProcesses:
             await process.wait()
 
             assert await stands(opened, V1, hold=hold) == [stand]
+        assert marks(tmp_path) == []
 
     async def test_the_dead_leave_no_files(self, tmp_path):
         """The files that say who is alive go with the processes."""
         path = tmp_path / "state.db"
         async with store(path) as opened:
             await stands(opened, V1)
-            assert len(list(tmp_path.glob("state.db-alive-*"))) == 1
+            assert len(marks(tmp_path)) == 1
 
-        assert list(tmp_path.glob("state.db-alive-*")) == []
+        assert marks(tmp_path) == []
+
+    async def test_the_marks_of_the_killed_are_removed(self, tmp_path):
+        """A process that was killed and that nobody asks after leaves its mark until the next."""
+        (tmp_path / "state.db-alive-0123").touch()
+        async with store(tmp_path / "state.db"):
+            [mark] = marks(tmp_path)
+
+        assert mark.name != "state.db-alive-0123"
 
     async def test_a_restart_remembers(self, tmp_path):
         """A file holds what was delivered, and the key of all hashes, for the next process."""
@@ -230,6 +249,11 @@ class TestProcesses:
         """The file is made for nobody else to read."""
         async with store(tmp_path / "state.db"):
             assert (tmp_path / "state.db").stat().st_mode & 0o077 == 0
+
+
+def marks(folder: Path) -> list[Path]:
+    """The files that say which processes are alive."""
+    return list(folder.glob("state.db-alive-*"))
 
 
 CLAIMING = f"""
@@ -265,6 +289,17 @@ class TestFailure:
                 pass
         assert (tmp_path / "state.db").read_bytes().startswith(b"not a database")
 
+    async def test_a_file_of_another_version(self, tmp_path):
+        """A file whose tables another version made is left as it is."""
+        path = tmp_path / "state.db"
+        with sqlite3.connect(path) as db:
+            db.execute("PRAGMA user_version = 99")
+        db.close()
+
+        with pytest.raises(StoreError, match="another version"):
+            async with store(path):
+                pass
+
     async def test_a_step_that_fails_leaves_nothing_half_done(self, tmp_path):
         """A claim that cannot be written is not written in part; afterwards the store works."""
         path = tmp_path / "state.db"
@@ -294,7 +329,7 @@ class Deliveries(RuleBasedStateMachine):
         self.runner.run(self.store.__aenter__())
         self.latest: dict[bytes, tuple[bytes, Outcome]] = {}
 
-    @rule(key=keys, content=contents, outcome=st.sampled_from(Outcome), hold=st.booleans())
+    @rule(key=keys, content=contents, outcome=st.sampled_from(OUTCOMES), hold=st.booleans())
     def deliver(self, key: bytes, content: bytes, outcome: Outcome, hold: bool) -> None:
         claim, known = Claim(key, content), self.latest.get(key)
         [standing] = self.runner.run(stands(self.store, claim, hold=hold))
@@ -309,10 +344,10 @@ class Deliveries(RuleBasedStateMachine):
             if outcome is not Outcome.NOT_SENT:
                 self.latest[key] = (content, outcome)
 
-    @rule(key=keys, content=contents)
-    def begin_and_never_settle(self, key: bytes, content: bytes) -> None:
-        [standing] = self.runner.run(stands(self.store, Claim(key, content)))
-        if standing is SEND:
+    @rule(key=keys, content=contents, hold=st.booleans())
+    def claim_and_never_settle(self, key: bytes, content: bytes, hold: bool) -> None:
+        [standing] = self.runner.run(stands(self.store, Claim(key, content), hold=hold))
+        if standing is SEND and not hold:
             self.latest[key] = (content, Outcome.UNKNOWN)
 
     @invariant()

@@ -555,6 +555,24 @@ class TestLimits:
 
         assert transport.times == [0, 0, 1, 1]
 
+    def test_a_request_may_be_counted_elsewhere(self):
+        """A request that names a lane waits for that one, whatever lane its records are on."""
+        transport = Instant()
+
+        async def scenario() -> None:
+            async with client(transport, rate=Rate(1)) as made:
+
+                async def one(lane: str) -> None:
+                    within(1000, lane)
+                    await made.request("GET", "https://example.com", lane="edits")
+                    await made.request("GET", "https://example.com")
+
+                await asyncio.gather(*(asyncio.create_task(one(lane)) for lane in "ab"))
+
+        run_virtually(scenario())
+
+        assert transport.times == [0, 0, 1, 1]
+
     def test_what_would_go_too_late_is_not_sent(self):
         """A turn that comes when too little time is left is not waited for."""
         transport = Instant()
@@ -575,10 +593,10 @@ class TestLimits:
         }
 
     @pytest.mark.parametrize(
-        ("deadline", "most", "seconds"), [(25.0, 10.0, 10.0), (4.0, 10.0, 3.6), (math.inf, 7, 7)]
+        ("deadline", "most", "seconds"), [(25.0, 10.0, 10.0), (4.0, 10.0, 3.56), (math.inf, 7, 7)]
     )
     def test_an_attempt_ends_with_the_call(self, deadline, most, seconds):
-        """An attempt may take its own time, and no more than the call has left."""
+        """An attempt may take its own time, and ends a moment before the call does."""
         transport = Instant()
 
         async def scenario() -> None:

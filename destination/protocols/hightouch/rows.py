@@ -14,6 +14,7 @@ MAX_ROW = 256 * 1024
 """Bytes of one row; a longer one is rejected alone."""
 
 _row = msgspec.json.Decoder(dict[str, Any])
+_id: msgspec.json.Decoder[str | int | float] = msgspec.json.Decoder(str | int | float)
 
 
 def read_rows(raw: list[msgspec.Raw], id_column: str | None) -> tuple[list[Row], "Ids"]:
@@ -33,16 +34,19 @@ def read_rows(raw: list[msgspec.Raw], id_column: str | None) -> tuple[list[Row],
 
 
 def _read_row(position: int, raw: msgspec.Raw, ids: "Ids") -> Row:
+    text = bytes(raw)
+    if len(text) > MAX_ROW:  # it is not even read: that takes time and room
+        columns: JSON | RowError = RowError(
+            f"the row is longer than {MAX_ROW // 1024} KiB", code=Code.TOO_LARGE
+        )
+        return Row(position, ids.value(position), columns)
     try:
-        columns: JSON | RowError = _row.decode(raw)
+        columns = _row.decode(raw)
         id = columns.get(ids.column) if isinstance(columns, dict) else None
     except (ValueError, RecursionError):
         columns = RowError("the row cannot be read: not an object, or text that is not Unicode")
-        id = ids.raw(position).decode("utf-8", "replace")
-    text = bytes(raw)
-    if len(text) > MAX_ROW:
-        columns = RowError(f"the row is longer than {MAX_ROW // 1024} KiB", code=Code.TOO_LARGE)
-    elif text.count(b"[") + text.count(b"{") > MAX_DEPTH and depth(columns) > MAX_DEPTH:
+        id = ids.value(position)
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and depth(columns) > MAX_DEPTH:
         columns = RowError(f"the row is nested more than {MAX_DEPTH} deep")
     if isinstance(id, bool) or not isinstance(id, str | int | float):
         raise InvalidParams(f"Invalid params: row {position} has no usable id in the idColumn")
@@ -56,6 +60,14 @@ class Ids:
         self.column = column
         self._rows = rows
         self._decoder: Any = None
+
+    def value(self, position: int) -> str | int | float:
+        """The id, of a row that is not read itself; raises InvalidParams when it has none."""
+        written = self.raw(position)
+        try:
+            return _id.decode(written)
+        except ValueError:  # text that is not Unicode: what is written tells it from others
+            return written.decode("utf-8", "replace")
 
     def raw(self, position: int) -> bytes:
         """The id's JSON text; raises InvalidParams when the row has none."""
