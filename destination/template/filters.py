@@ -16,7 +16,7 @@ from destination.template.dates import date
 from destination.template.lists import LIST_FILTERS
 from destination.template.numbers import NUMBER_FILTERS
 from destination.template.texts import TEXT_FILTERS
-from destination.template.values import FilterError, to_json, truthy, weigh
+from destination.template.values import FilterError, JsonText, to_json, truthy, weigh
 
 MISHAPS = (
     ArithmeticError,
@@ -47,9 +47,9 @@ def _default(value: Any, fallback: Any = "", *, allow_false: bool = False) -> An
     return value if truthy(value) else fallback
 
 
-def _json(value: Any, space: Any = None) -> str:
+def _json(value: Any, space: Any = None) -> JsonText:
     """Always compact: indentation could make a deep value many times larger."""
-    return "" if is_undefined(value) else to_json(value)
+    return JsonText("" if is_undefined(value) else to_json(value))
 
 
 def _raw(value: Any) -> Any:

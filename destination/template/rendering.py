@@ -7,23 +7,21 @@ little, and a rendering that has spent its allowance stops.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from io import StringIO
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from liquid import BoundTemplate, RenderContext
 from liquid.exceptions import ResourceLimitError
-from liquid.output import LimitedStringIO
 from liquid.utils import ReadOnlyChainMap
 
+from destination.template.sinks import MAX_BYTES, Text
 from destination.template.values import MAX_TEXT, FilterError, weigh
 
 MAX_LOOPS = 10_000
 """The most iterations of all loops in one rendering."""
-
-MAX_BYTES = 64 * 1024
-"""The most that a rendering writes, and that its variables hold."""
 
 MAX_WORK = 100_000
 """The most nodes and expressions in one rendering; 64 characters count as one."""
@@ -40,17 +38,25 @@ class ExhaustedError(ResourceLimitError):
         super().__init__(message, token=None)
 
 
+@dataclass(slots=True)
+class Allowance:
+    """What is left of a row's work; the renderings of several templates may share it."""
+
+    work: int = MAX_WORK
+    loops: int = MAX_LOOPS
+
+
 class Rendering(RenderContext):
     """
     What one rendering knows and has left.
 
     Args:
         weights: What each block costs, by the identity of its node.
+        allowance: What it may use up, by default an allowance of its own.
         now: What the word ``now`` means to the date filter; by default the clock's time.
-        escape: What every inserted value goes through.
     """
 
-    __slots__ = ("_held", "_iterations", "_sizes", "_work", "escape", "now", "weights")
+    __slots__ = ("_allowance", "_held", "_sizes", "now", "weights")
 
     def __init__(
         self,
@@ -58,20 +64,20 @@ class Rendering(RenderContext):
         values: Mapping[str, Any],
         weights: Mapping[int, int],
         now: datetime | None,
-        escape: Callable[[str], str] | None = None,
+        allowance: Allowance | None = None,
     ) -> None:
         super().__init__(template, globals=values)
         # The inherited scope answers "now" and "today" as well, which are no columns.
         self.scope = ReadOnlyChainMap(self.locals, self.globals, self.counters)
-        self.weights, self.now, self.escape = weights, now, escape
-        self._work, self._iterations = MAX_WORK, MAX_LOOPS
+        self.weights, self.now = weights, now
+        self._allowance = allowance or Allowance()
         self._sizes: dict[str, int] = {}
         self._held = 0
 
     def charge(self, work: int) -> None:
         """Takes nodes and expressions off the allowance."""
-        self._work -= work
-        if self._work < 0:
+        self._allowance.work -= work
+        if self._allowance.work < 0:
             raise ExhaustedError("the template does too much work")
 
     def spend(self, characters: int) -> None:
@@ -104,14 +110,13 @@ class Rendering(RenderContext):
         self.locals[key] = val
 
     def get_buffer(self, buf: TextIO | None = None) -> StringIO:
-        """A place to write to, which leaves line ends as they are."""
-        written = buf.size if isinstance(buf, LimitedStringIO) else 0
-        return LimitedStringIO(MAX_BYTES - written, newline="")
+        """Where a variable's text is written, which stands in what is written to ``buf``."""
+        return cast("Text", buf).capture()
 
     def raise_for_loop_limit(self, length: int = 1) -> None:
         """Counts the iterations of all loops, one after another as well as nested."""
-        self._iterations -= length
-        if self._iterations < 0:
+        self._allowance.loops -= length
+        if self._allowance.loops < 0:
             raise ExhaustedError(f"more than {MAX_LOOPS:,} loop iterations")
 
 

@@ -1,44 +1,44 @@
 """
 Liquid's syntax with liquidjs's answers, under the meter.
 
-The parser builds blocks and comparisons by classes that cannot be configured, so ours take
+The parser builds blocks and literal text by classes that cannot be configured, so ours take
 their places in the parsed tree; none of them adds an attribute.
 """
 
-import operator
-from collections.abc import Callable, Iterable
-from io import StringIO
+from collections.abc import Iterable
 from typing import Any, ClassVar, TextIO, cast
 
 from liquid import Environment, RenderContext
 from liquid.ast import BlockNode, Node
 from liquid.builtin.content import ContentNode
-from liquid.builtin.expressions import Path, StringLiteral
-from liquid.builtin.expressions.logical import (
-    ContainsExpression,
-    GeExpression,
-    GtExpression,
-    LeExpression,
-    LtExpression,
-)
-from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.builtin.expressions import FilteredExpression
+from liquid.builtin.expressions.filtered import Filter
 from liquid.builtin.output import Output, OutputNode
-from liquid.builtin.tags.capture_tag import CaptureNode, CaptureTag
 from liquid.builtin.tags.case_tag import CaseNode, CaseTag, MultiExpressionBlockNode
 from liquid.builtin.tags.cycle_tag import CycleNode, CycleTag
 from liquid.builtin.tags.echo_tag import EchoTag
 from liquid.exceptions import LiquidError
-from liquid.expression import Expression
 from liquid.token import Token
-from liquid.undefined import is_undefined
 
+from destination.template.expressions import meter_expression
 from destination.template.filters import FILTERS, MISHAPS
-from destination.template.rendering import MAX_LOOPS, ExhaustedError, Rendering
-from destination.template.values import equal, numeric, text, weigh
+from destination.template.rendering import Rendering
+from destination.template.sinks import Text
+from destination.template.values import text, weigh
 
 
 def _metered(context: RenderContext) -> Rendering:
     return cast("Rendering", context)
+
+
+class Literal(ContentNode):
+    """Text of the template, which tells where it stands."""
+
+    __slots__ = ()
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        """Writes the text."""
+        return cast("Text", buffer).write(self.text, self.token)
 
 
 class Block(BlockNode):
@@ -63,37 +63,28 @@ class Block(BlockNode):
 
 
 class Printed(OutputNode):
-    """An output statement that prints as liquidjs does."""
+    """An output statement; its value is printed as the place it goes to prints it."""
 
     __slots__ = ()
 
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        """Writes the value's text."""
-        filters = getattr(self.expression, "filters", None) or [None]
-        raw = getattr(filters[-1], "name", "") == "raw"
-        return _print(self.expression.evaluate(context), context, buffer, raw=raw)
+        """Writes the value."""
+        value, last = self.expression.evaluate(context), self.last_filter()
+        raw = last is not None and last.name == "raw"
+        return _print(value, context, buffer, self.token, raw=raw)
+
+    def last_filter(self) -> Filter | None:
+        """The filter that gives the value, if any does."""
+        filters = self.expression.filters if isinstance(self.expression, FilteredExpression) else ()
+        return filters[-1] if filters else None
 
 
-class Escaped(str):
-    """A captured text: the values in it were escaped when it was put together."""
-
-    __slots__ = ()
-
-
-def _print(value: Any, context: RenderContext, buffer: TextIO, *, raw: bool = False) -> int:
-    rendering = _metered(context)
-    rendering.spend(weigh(value))
-    if rendering.escape is None or raw or isinstance(value, Escaped):
-        return buffer.write(text(value))
-    return buffer.write(rendering.escape(text(value)))
-
-
-class _Capture(CaptureNode):
-    __slots__ = ()
-
-    def _assign(self, context: RenderContext, buf: StringIO) -> None:
-        captured = buf.getvalue()
-        context.assign(self.name, Escaped(captured) if _metered(context).escape else captured)
+def _print(
+    value: Any, context: RenderContext, buffer: TextIO, token: Token, *, raw: bool = False
+) -> int:
+    _metered(context).spend(weigh(value))
+    sink = cast("Text", buffer)
+    return sink.insert_raw(value, token) if raw else sink.insert(value, token)
 
 
 class _Cycle(CycleNode):
@@ -102,7 +93,7 @@ class _Cycle(CycleNode):
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
         group = text(self.group.evaluate(context)) if self.group else ""
         position = context.cycle((group, *map(str, self.args)), len(self.args))
-        return _print(self.args[position].evaluate(context), context, buffer)
+        return _print(self.args[position].evaluate(context), context, buffer, self.token)
 
 
 class _Case(CaseNode):
@@ -133,82 +124,6 @@ class _CaseTag(CaseTag):
     node_class = _Case
 
 
-class _CaptureTag(CaptureTag):
-    node_class = _Capture
-
-
-Compare = Callable[[Any, Any], bool]
-
-
-def _ordered(compare: Compare, left: Any, right: Any) -> bool:
-    """Texts compare as texts, anything else as numbers; what is no number is never ordered."""
-    if isinstance(left, str) and isinstance(right, str):
-        return compare(left, right)
-    return compare(numeric(left), numeric(right))
-
-
-class _Less(LtExpression):
-    __slots__ = ()
-
-    def evaluate(self, context: RenderContext) -> object:
-        return _ordered(operator.lt, self.left.evaluate(context), self.right.evaluate(context))
-
-
-class _Greater(GtExpression):
-    __slots__ = ()
-
-    def evaluate(self, context: RenderContext) -> object:
-        return _ordered(operator.gt, self.left.evaluate(context), self.right.evaluate(context))
-
-
-class _AtMost(LeExpression):
-    __slots__ = ()
-
-    def evaluate(self, context: RenderContext) -> object:
-        return _ordered(operator.le, self.left.evaluate(context), self.right.evaluate(context))
-
-
-class _AtLeast(GeExpression):
-    __slots__ = ()
-
-    def evaluate(self, context: RenderContext) -> object:
-        return _ordered(operator.ge, self.left.evaluate(context), self.right.evaluate(context))
-
-
-class _Contains(ContainsExpression):
-    __slots__ = ()
-
-    def evaluate(self, context: RenderContext) -> object:
-        whole, part = self.left.evaluate(context), self.right.evaluate(context)
-        if part is None or is_undefined(part):
-            return False
-        if isinstance(whole, str):
-            return text(part) in whole
-        if isinstance(whole, range):  # a range looks for anything but a number one by one
-            return isinstance(part, int) and part in whole
-        return isinstance(whole, list) and any(equal(item, part) for item in whole)
-
-
-class _Range(RangeLiteral):
-    __slots__ = ()
-
-    def evaluate(self, context: RenderContext) -> range:
-        numbers = super().evaluate(context)
-        if numbers.stop - numbers.start > MAX_LOOPS:
-            raise ExhaustedError(f"a range is longer than {MAX_LOOPS:,}")
-        return numbers
-
-
-_OURS: dict[type[Expression], type[Expression]] = {
-    LtExpression: _Less,
-    GtExpression: _Greater,
-    LeExpression: _AtMost,
-    GeExpression: _AtLeast,
-    ContainsExpression: _Contains,
-    RangeLiteral: _Range,
-}
-
-
 class MeteredEnvironment(Environment):
     """Liquid as liquidjs has it: other filters, and no tags that load other templates."""
 
@@ -221,7 +136,7 @@ class MeteredEnvironment(Environment):
         super().setup_tags_and_filters(extra=extra)
         for name in ("include", "render", "ifchanged", "doc"):
             del self.tags[name]
-        for tag in (_OutputStatement, _EchoTag, _CycleTag, _CaseTag, _CaptureTag):
+        for tag in (_OutputStatement, _EchoTag, _CycleTag, _CaseTag):
             self.add_tag(tag)
         self.filters = dict(FILTERS)
 
@@ -246,7 +161,7 @@ def meter(nodes: Iterable[Node], context: RenderContext, weights: dict[int, int]
     """
     cost = 0
     for node in nodes:
-        cost += 1 + sum(map(_expression, node.expressions()))
+        cost += 1 + sum(map(meter_expression, node.expressions()))
         inner = meter(node.children(context, include_partials=False), context, weights)
         if isinstance(node, BlockNode):
             node.__class__ = Block
@@ -254,14 +169,6 @@ def meter(nodes: Iterable[Node], context: RenderContext, weights: dict[int, int]
         else:
             cost += inner
         if isinstance(node, ContentNode):
+            node.__class__ = Literal
             cost += len(node.text) >> 6
     return cost
-
-
-def _expression(expression: Expression) -> int:
-    if ours := _OURS.get(type(expression)):
-        expression.__class__ = ours
-    cost = 1 + sum(map(_expression, expression.children()))
-    if isinstance(expression, Path):
-        return cost + len(expression.path)
-    return cost + (len(expression.value) >> 6 if isinstance(expression, StringLiteral) else 0)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -107,15 +108,32 @@ def truthy(value: Any) -> bool:
 
 def to_json(value: Any) -> str:
     """JSON as JSON.stringify writes it, except that numbers keep all their digits."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+    if value is None or (isinstance(value, float | Decimal) and not math.isfinite(value)):
         return "null"
     if isinstance(value, dict):
-        items = (f"{_quoted(str(name))}:{to_json(value[name])}" for name in value)
+        items = (f"{quoted(str(name))}:{to_json(value[name])}" for name in value)
         return "{" + ",".join(items) + "}"
     if isinstance(value, list | tuple | range):
         return "[" + ",".join(map(to_json, value)) + "]"
-    return _quoted(value) if isinstance(value, str) else text(value)
+    return quoted(value) if isinstance(value, str) else text(value) or "null"
 
 
-def _quoted(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
+quoted: Callable[[str], str] = json.JSONEncoder(ensure_ascii=False).encode
+"""A text as a JSON string."""
+
+
+class JsonText(str):
+    """JSON that the json filter has made; no other text is of this type."""
+
+    __slots__ = ()
+
+
+def depth(value: Any) -> int:
+    """How many lists and objects stand inside each other."""
+    level, depth = [value], 0
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [
+            inner for each in level for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return depth
