@@ -40,7 +40,8 @@ from destination.sync import Sync
 from destination.template import Template
 from destination.vendor.access import Auth, NoAuth, Signing, credentials
 from destination.vendor.auth import HeaderAuth, bearer
-from destination.vendor.client import Connection, VendorClient
+from destination.vendor.client import VendorClient
+from destination.vendor.connection import Connection
 
 __all__ = [
     "Address",

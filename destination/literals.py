@@ -1,9 +1,10 @@
-"""Numbers and moments as text: read strictly, and written as JavaScript and JSON write them."""
+"""Numbers and moments as text, read strictly and written as JavaScript does; JSON's depth."""
 
 import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 MAX_NUMBER = 400
 """The most characters a number may have as text."""
@@ -76,3 +77,14 @@ def _zone(text: str | None) -> timezone | None:
     digits = text[1:].replace(":", "").ljust(4, "0")
     offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
     return timezone(-offset if text[0] == "-" else offset)
+
+
+def depth(value: Any) -> int:
+    """How many lists and objects stand inside each other."""
+    level, depth = [value], 0
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [
+            inner for each in level for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return depth

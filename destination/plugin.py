@@ -11,7 +11,8 @@ from destination.model import Batch, Field, Form, Limits, Object, Record, Reject
 from destination.notes import Notes
 from destination.schema import RESERVED
 from destination.sync import Sync
-from destination.vendor.client import Connection, VendorClient
+from destination.vendor.client import VendorClient
+from destination.vendor.connection import Connection
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
 OptionsT = TypeVar("OptionsT", bound=BaseModel)

@@ -17,11 +17,12 @@ from typing import Any
 
 from liquid.token import Token
 
+from destination.literals import depth
 from destination.template.faults import TemplateError, fault_at, position
 from destination.template.plain import Template
 from destination.template.rendering import Allowance
 from destination.template.sinks import PlaceError, Traced, native
-from destination.template.values import JsonText, depth, quoted, text, to_json
+from destination.template.values import JsonText, quoted, text, to_json
 
 MAX_DEPTH = 128
 """How many lists and objects of a result may stand inside each other."""

@@ -126,14 +126,3 @@ class JsonText(str):
     """JSON that the json filter has made; no other text is of this type."""
 
     __slots__ = ()
-
-
-def depth(value: Any) -> int:
-    """How many lists and objects stand inside each other."""
-    level, depth = [value], 0
-    while level := [each for each in level if isinstance(each, dict | list)]:
-        depth += 1
-        level = [
-            inner for each in level for inner in (each.values() if isinstance(each, dict) else each)
-        ]
-    return depth

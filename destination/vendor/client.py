@@ -3,9 +3,8 @@
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -58,22 +57,6 @@ def _now() -> float:
 
 
 Classify = Callable[[httpx.Response], DestinationError | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """
-    Where a vendor is and how to be let in.
-
-    Args:
-        base_url: Requests name paths below it; an absolute URL in a request stands alone.
-        max_answer: The most bytes of an answer that are read, after inflating.
-    """
-
-    base_url: str = ""
-    auth: httpx.Auth | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    max_answer: int = MAX_ANSWER
 
 
 class VendorClient:

@@ -9,7 +9,8 @@ from destination.errors import ConfigError
 from destination.metrics import Meter
 from destination.model import Limits
 from destination.tuning import Tuning
-from destination.vendor.client import Classify, Connection, VendorClient
+from destination.vendor.client import Classify, VendorClient
+from destination.vendor.connection import Connection
 from destination.vendor.limiter import Limiter
 from destination.vendor.transport import AiohttpTransport, no_cookies
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from destination.errors import ConfigError
+from destination.literals import depth
 from destination.mapping import Column, Entry, FieldMapping, Rendered, Source, Static, Unresolved
 from destination.schema import RESERVED
 from destination.sync import Sync
@@ -90,14 +91,3 @@ def identifier_column(mapping: FieldMapping) -> str | None:
         if entry.identifier and isinstance(entry.source, Column):
             return entry.source.name
     return None
-
-
-def depth(value: Any) -> int:
-    """How many arrays and objects stand inside each other."""
-    level, depth = [value], 0
-    while level := [each for each in level if isinstance(each, dict | list)]:
-        depth += 1
-        level = [
-            inner for each in level for inner in (each.values() if isinstance(each, dict) else each)
-        ]
-    return depth

@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 
 from destination.errors import Code, RowError
+from destination.literals import depth
 from destination.model import Rejection, Row
-from destination.protocols.hightouch.configuration import JSON, MAX_DEPTH, depth
+from destination.protocols.hightouch.configuration import JSON, MAX_DEPTH
 from destination.protocols.rpc import InvalidParams
 
 MAX_ROW = 256 * 1024
