@@ -24,6 +24,7 @@ from destinations.sandbox.mailchimp.merge_fields import (
     CLUB_FIELDS,
     LONGEST_TEXT,
     NEWSLETTER_FIELDS,
+    PEOPLE,
 )
 
 JSON = dict[str, Any]
@@ -34,9 +35,6 @@ MEMBER = "/3.0/lists/{list}/members/{hash}"
 
 NEWSLETTER, CLUB = "a1b2c3d4e5", "f6a7b8c9d0"
 """The ids of the two audiences."""
-
-PEOPLE = {"FNAME": "first_name", "LNAME": "last_name", "BORN": "born", "LTV": "ltv", "CITY": "city"}
-"""The newsletter's merge fields for the columns of ``examples/people``."""
 
 
 class StandIn:
@@ -77,13 +75,13 @@ class StandIn:
 
     def expected(self, row: Mapping[str, Any]) -> JSON | None:
         """What ``/_sandbox/rows`` shows of a person whose row is good; None of one it refuses."""
-        address, ltv = row["email"].strip(), row["ltv"]
         if max(len(row[name] or "") for name in PEOPLE.values()) > LONGEST_TEXT:
             return None
+        address = row["email"].strip()
         merged = {tag: row[name] or "" for tag, name in PEOPLE.items()}
-        merged["LTV"] = "" if ltv is None else float(ltv)
-        fields = {"email_address": address, "status": "subscribed", "tags": []}
-        return {"id": address, "fields": fields | merged}
+        merged["LTV"] = float(row["ltv"]) if row["ltv"] else ""
+        fields = {"email_address": address, "status": "subscribed", "tags": [], **merged}
+        return {"id": address, "fields": fields}
 
     def app(self) -> web.Application:
         """The server; all applications of one stand-in hold the same audiences."""

@@ -24,6 +24,9 @@ CLUB_FIELDS: tuple[JSON, ...] = (
     {"tag": "SEAT", "name": "Seat", "type": "radio", "choices": ("aisle", "window")},
 )
 
+PEOPLE = {"FNAME": "first_name", "LNAME": "last_name", "BORN": "born", "LTV": "ltv", "CITY": "city"}
+"""The newsletter's merge fields for the columns of ``examples/people``."""
+
 LONGEST_TEXT = 255
 ADDRESS_PARTS = ("addr1", "city", "state", "zip")
 
