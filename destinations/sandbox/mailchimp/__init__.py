@@ -148,9 +148,9 @@ class StandIn:
                 response = await handler(request)
             return response if plan is None else web.Response(**plan["answer"])
         except web.HTTPException as error:
-            return _problem(Refusal(error.status, error.reason, "No such resource."))
+            return Refusal(error.status, error.reason, "No such resource.").response()
         except Refusal as refusal:
-            return _problem(refusal)
+            return refusal.response()
 
     def _authenticate(self, request: web.Request) -> None:
         scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
@@ -263,14 +263,6 @@ class StandIn:
         if "next" in behavior:
             self._planned = deque(planned)
         return web.json_response({})
-
-
-def _problem(refusal: Refusal) -> web.Response:
-    return web.Response(
-        status=refusal.status,
-        text=json.dumps(refusal.document()),
-        content_type="application/problem+json",
-    )
 
 
 async def _body(request: web.Request) -> JSON:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
+from aiohttp import web
+
 JSON = dict[str, Any]
 
 WHEN = "2026-01-31T09:30:00+00:00"
@@ -22,8 +24,8 @@ class Refusal(Exception):
         self.detail = detail
         self.errors = errors
 
-    def document(self) -> JSON:
-        """It as problem+json."""
+    def response(self) -> web.Response:
+        """The answer: problem+json."""
         problem = {
             "type": DOCUMENTATION,
             "title": self.title,
@@ -31,7 +33,11 @@ class Refusal(Exception):
             "detail": self.detail,
             "instance": str(uuid4()),
         }
-        return problem | ({"errors": list(self.errors)} if self.errors else {})
+        if self.errors:
+            problem["errors"] = list(self.errors)
+        return web.json_response(
+            problem, status=self.status, content_type="application/problem+json"
+        )
 
 
 def invalid(field: str, message: str) -> Refusal:
