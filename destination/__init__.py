@@ -17,6 +17,7 @@ from destination.errors import (
     TargetError,
     UnavailableError,
 )
+from destination.fingerprint import event_id
 from destination.model import (
     Batch,
     Field,
@@ -42,6 +43,8 @@ from destination.vendor.access import Auth, NoAuth, Signing, credentials
 from destination.vendor.auth import HeaderAuth, bearer
 from destination.vendor.client import VendorClient
 from destination.vendor.connection import Connection
+from destination.vendor.grants import Grant
+from destination.vendor.oauth import TokenAuth
 
 __all__ = [
     "Address",
@@ -57,6 +60,7 @@ __all__ = [
     "Field",
     "FieldType",
     "Form",
+    "Grant",
     "HeaderAuth",
     "HeaderName",
     "HeaderValue",
@@ -81,11 +85,13 @@ __all__ = [
     "TargetError",
     "Template",
     "TemplateText",
+    "TokenAuth",
     "UnavailableError",
     "VendorClient",
     "bearer",
     "credentials",
     "each",
+    "event_id",
     "per_second",
     "quoted",
 ]

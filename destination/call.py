@@ -53,7 +53,7 @@ class Call:
         Raises:
             FatalError: A person must act, and no record was or may have been delivered.
         """
-        records = self._run.distinct(records)
+        records = self._run.wanted(self._run.distinct(records))
         with self._order.turn(map(self._row, records)) as turn:
             for wave in waves(records):
                 held_up = [each for each in wave if turn.must_wait(self._row(each))]

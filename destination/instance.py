@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import structlog
@@ -19,8 +19,9 @@ from destination.errors import (
     NoAnswer,
     UnavailableError,
 )
-from destination.memory import HOUR, Memory, NoMemory, scope_of
-from destination.metrics import ACCEPTED, SUPPRESSED, Meter
+from destination.fingerprint import scope_of
+from destination.memory import HOUR, Memory, NoMemory
+from destination.metrics import ACCEPTED, SKIPPED, SUPPRESSED, Meter
 from destination.model import (
     Field,
     Limits,
@@ -229,7 +230,11 @@ class Instance:
     def _tell(self, operation: Operation, report: Report, started: float) -> None:
         seconds = asyncio.get_running_loop().time() - started
         reasons = Counter(str(each.error.code) for each in report.rejections)
-        sent = {ACCEPTED: report.delivered - report.suppressed, SUPPRESSED: report.suppressed}
+        sent = {
+            ACCEPTED: report.delivered - report.suppressed,
+            SUPPRESSED: report.suppressed,
+            SKIPPED: report.skipped,
+        }
         self._meter.call(operation, {**sent, **reasons}, seconds)
         log.info(
             "rows.answered",
@@ -264,12 +269,14 @@ class Instance:
         limits = self._tuning.applied(self.plugin.limits_for(batch.mode, batch.options))
         scope = scope_of(self.name, sync.mapping, batch)
         memory = self._memory(scope, operation, limits)
+        batch = replace(batch, scope=scope)
         run = Run(self.plugin, batch, limits, self._permits, deadline, memory)
         call = Call(run, deadline, scope=scope, order=self._order, memory=memory)
         rejections += await call.deliver(records)
         return Report(
             len(rows),
             tuple(sorted(rejections, key=lambda each: each.position)),
+            skipped=run.skipped,
             suppressed=call.suppressed,
             attempts=run.attempts,
         )

@@ -10,34 +10,11 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
-
-from destination.mapping import Column, FieldMapping, Rendered, Source, Static, Unresolved
-from destination.model import Batch, Record
+from destination.fingerprint import content, id_bytes
+from destination.model import Record
 from destination.state.store import Claim, Outcome, Standing, Store
 
 HOUR = 3600.0
-
-_encoder = msgspec.json.Encoder(order="deterministic", enc_hook=str)
-
-
-def scope_of(destination: str, mapping: FieldMapping, batch: Batch[Any]) -> bytes:
-    """What makes two syncs different: destination, object, mode, mapping and options."""
-    entries = [(each.to, each.identifier, *_written(each.source)) for each in mapping.entries]
-    options = batch.options.model_dump(mode="json")
-    return _encoder.encode((destination, batch.object, batch.mode, entries, options))
-
-
-def _written(source: Source) -> tuple[str, Any]:
-    match source:
-        case Column(name):
-            return "column", name
-        case Rendered(template):
-            return "template", template.source
-        case Static(value):
-            return "static", value
-        case Unresolved(problem):
-            return "unresolved", problem
 
 
 class Memory:
@@ -98,10 +75,10 @@ class Memory:
                 await self._store.settle(together, remember=self._remember)
 
     def _claim(self, record: Record) -> Claim:
-        key, content = self._key.copy(), self._content.copy()
-        key.update(_encoder.encode(record.id))
-        content.update(_encoder.encode(record.row))
-        return Claim(key.digest(), content.digest())
+        key, sent = self._key.copy(), self._content.copy()
+        key.update(id_bytes(record.id))
+        sent.update(content(record.row))
+        return Claim(key.digest(), sent.digest())
 
 
 class NoMemory:

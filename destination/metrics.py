@@ -15,8 +15,8 @@ from prometheus_client import (
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 """The media type of ``Metrics.text``."""
 
-ACCEPTED, SUPPRESSED = "accepted", "suppressed"
-"""Outcomes of rows beside the codes of reasons: taken now, and known to have been taken before."""
+ACCEPTED, SUPPRESSED, SKIPPED = "accepted", "suppressed", "skipped"
+"""Outcomes of rows beside reasons' codes: taken now, known to be taken before, and not wanted."""
 
 SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 20, 25, 30, 60, 280)
 """Upper bounds of the histogram of call times; 280 is the longest deadline."""
@@ -30,7 +30,7 @@ class Metrics:
         name = ["destination"]
         self.rows = Counter(
             "destination_rows",
-            "Rows by outcome: accepted, suppressed (delivered before), or a reason's code.",
+            "Rows by outcome: accepted, suppressed (delivered before), skipped, or a code.",
             [*name, "operation", "outcome"],
             registry=registry,
         )

@@ -121,7 +121,8 @@ class Limits:
     How fast a vendor may be called.
 
     Args:
-        batch_size: The most records in one ``deliver`` call.
+        batch_size: The most records in one ``deliver`` call; groups of them, where a
+            destination groups.
         concurrency: The most ``deliver`` calls at once, over all syncs of the destination.
         rate: Requests a second, attempts counted.
         latency: Seconds one ``deliver`` call is expected to take. ``behavior`` asks for no
@@ -209,6 +210,7 @@ class Batch(Generic[OptionsT]):
 
     Args:
         id_column: The name of the column that the records' ids come from.
+        scope: What tells this sync from others, for ids that must not change.
     """
 
     object: str | None
@@ -218,6 +220,7 @@ class Batch(Generic[OptionsT]):
     options: OptionsT
     records: Sequence[Record]
     id_column: str = ""
+    scope: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,19 +240,21 @@ class Form:
 @dataclass(frozen=True, slots=True)
 class Report:
     """
-    What became of the rows of one call; every row not rejected was delivered.
+    What became of the rows of one call; every row not rejected or skipped was delivered.
 
     Args:
+        skipped: Rows that the destination does not want, and that are no errors.
         suppressed: Of the delivered rows, those that an earlier call had delivered already.
         attempts: Requests that went to the vendor.
     """
 
     rows: int
     rejections: tuple[Rejection, ...] = ()
+    skipped: int = 0
     suppressed: int = 0
     attempts: int = 0
 
     @property
     def delivered(self) -> int:
         """Rows that the vendor acknowledged, in this call or in an earlier one."""
-        return self.rows - len(self.rejections)
+        return self.rows - len(self.rejections) - self.skipped

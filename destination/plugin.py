@@ -128,6 +128,23 @@ class Destination(Generic[SettingsT, OptionsT]):
         """
         return None
 
+    def wanted(self, record: Record, batch: Batch[OptionsT]) -> bool:
+        """
+        Whether the record is sent at all. One that is not is no error; it counts as skipped.
+
+        Args:
+            batch: What the record's batch will be, still without records.
+        """
+        return True
+
+    def group(self, record: Record, options: OptionsT) -> Hashable | None:
+        """
+        What is delivered together: a group's records come in one batch; None is no group.
+
+        ``limits.batch_size`` counts groups then. A group of more than a thousand records is cut.
+        """
+        return None
+
     def lane(self, record: Record, options: OptionsT) -> str:
         """What rate and order are counted by and a TargetError stops, such as Slack's channel."""
         return ""

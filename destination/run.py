@@ -7,9 +7,10 @@ known; a fatal error stops what has not started.
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 
 from destination.bugs import bug
 from destination.deadline import DELIVERY, Deadline, Delivery
@@ -29,7 +30,12 @@ from destination.model import Batch, Limits, Operation, Record, Rejection
 from destination.plugin import Destination
 from destination.state.store import Outcome
 
+T = TypeVar("T")
+
 DUPLICATE = "not sent: a later row of this call stands for the same record"
+
+LARGEST_GROUP = 1_000
+"""Records that are delivered together at most, however many belong to their group."""
 
 FORBIDDEN = 2
 """Refusals in a row that are the credentials' fault; one alone may be about its record."""
@@ -90,6 +96,8 @@ class Run:
         self._acknowledged: set[int] = set()
         self.rejections: dict[int, Rejection] = {}
         """By position. A record that is not here was delivered."""
+        self.skipped = 0
+        """Records that the destination does not want."""
         self.attempts = 0
         """Requests that went to the vendor."""
 
@@ -105,22 +113,37 @@ class Run:
 
     def distinct(self, records: Sequence[Record]) -> list[Record]:
         """The records without those for which another row stands; these are rejected."""
-        kept, last = list[tuple[Hashable, Record]](), dict[Hashable, Hashable]()
-        for record in records:
-            try:
-                removal = self._batch.operation is Operation.REMOVE
-                identity = None if removal else self._plugin.identity(record)
-                last[identity] = (type(record.id), record.id)
-                kept.append((identity, record))
-            except Exception as error:  # noqa: BLE001 - a bug in a destination costs this record only
-                self.reject([record], bug(error))
+        removal = self._batch.operation is Operation.REMOVE
+        named = list(self._asked(records, (lambda _: None) if removal else self._plugin.identity))
+        last = {identity: (type(one.id), one.id) for one, identity in named}
         rivals = [
             one
-            for identity, one in kept
+            for one, identity in named
             if identity is not None and last[identity] != (type(one.id), one.id)
         ]
         self.reject(rivals, RowError(DUPLICATE, code=Code.DUPLICATE))
-        return [one for _, one in kept if one.position not in self.rejections]
+        return [one for one, _ in named if one.position not in self.rejections]
+
+    def wanted(self, records: Sequence[Record]) -> list[Record]:
+        """The records that are to be sent; the others are counted, and are no errors."""
+        answers = list(self._asked(records, lambda one: self._plugin.wanted(one, self._batch)))
+        kept = [record for record, wanted in answers if wanted]
+        self.skipped += len(answers) - len(kept)
+        return kept
+
+    def _asked(
+        self, records: Iterable[Record], question: Callable[[Record], T]
+    ) -> Iterator[tuple[Record, T]]:
+        """Each record with the destination's answer; one on which it fails is rejected."""
+        for record in records:
+            try:
+                answer = question(record)
+            except DestinationError as error:
+                self.reject([record], error)
+            except Exception as error:  # noqa: BLE001 - a bug in a destination costs this record only
+                self.reject([record], bug(error))
+            else:
+                yield record, answer
 
     def reject(self, records: Iterable[Record], error: DestinationError) -> None:
         """Note that these were not delivered; a record keeps its first reason."""
@@ -141,24 +164,39 @@ class Run:
 
     def _queues(self, records: Sequence[Record]) -> Iterable[deque[_Work]]:
         """What one worker does in its order: a whole lane, or a single batch."""
-        size = self._limits.batch_size
         for lane, members in self._by_lane(records).items():
             works = [
-                _Work(lane, replace(self._batch, records=members[start : start + size]))
-                for start in range(0, len(members), size)
+                _Work(lane, replace(self._batch, records=cut))
+                for cut in self._cut(members, self._limits.batch_size)
             ]
             yield from (deque(works),) if self._limits.in_order else (deque((x,)) for x in works)
 
     def _by_lane(self, records: Iterable[Record]) -> dict[str, list[Record]]:
-        lanes: dict[str, list[Record]] = {}
-        for record in records:
-            try:
-                lanes.setdefault(self._plugin.lane(record, self._batch.options), []).append(record)
-            except DestinationError as error:
-                self.reject([record], error)
-            except Exception as error:  # noqa: BLE001 - a bug in a destination costs this record only
-                self.reject([record], bug(error))
+        options, lanes = self._batch.options, dict[str, list[Record]]()
+        for record, lane in self._asked(records, lambda one: self._plugin.lane(one, options)):
+            lanes.setdefault(lane, []).append(record)
         return lanes
+
+    def _cut(self, records: Sequence[Record], size: int) -> Iterable[Sequence[Record]]:
+        """Batches of so many records; where there are groups, of so many of them."""
+        options = self._batch.options
+        grouped = list(self._asked(records, lambda one: self._plugin.group(one, options)))
+        members = [record for record, _ in grouped]
+        if all(group is None for _, group in grouped):
+            return [members[start : start + size] for start in range(0, len(members), size)]
+        groups: dict[Hashable, list[Record]] = {}
+        for record, group in grouped:
+            alone = group is None
+            groups.setdefault((alone, record.position if alone else group), []).append(record)
+        pieces = [
+            group[start : start + LARGEST_GROUP]
+            for group in groups.values()
+            for start in range(0, len(group), LARGEST_GROUP)
+        ]
+        return [
+            list(chain.from_iterable(pieces[start : start + size]))
+            for start in range(0, len(pieces), size)
+        ]
 
     async def _work(self, queues: deque[deque[_Work]]) -> None:
         while queues:

@@ -10,8 +10,9 @@ from support import a_call
 import destination as ht
 from destination.call import POLL
 from destination.deadline import ANSWER, LEAST
+from destination.fingerprint import scope_of
 from destination.mapping import Column, Entry, FieldMapping, Static
-from destination.memory import Memory, scope_of
+from destination.memory import Memory
 from destination.model import Batch, Record, Rejection
 from destination.order import Order
 from destination.state.sqlite import SqliteStore

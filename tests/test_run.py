@@ -733,3 +733,66 @@ def test_rows_that_cannot_be_mapped_in_time_are_not_sent() -> None:
     records, rejections = run_virtually(scenario(-1))
     assert records == []
     assert {each.error.code for each in rejections} == {Code.DEADLINE_NOT_SENT}
+
+
+# Groups and what is not wanted ------------------------------------------------------------------
+
+
+class Choosy(Scripted):
+    """Delivers a household together, and nothing about those who did not ask for it."""
+
+    def group(self, record: Record, options: ht.NoOptions) -> Any:
+        return record.fields.get("household")
+
+    def wanted(self, record: Record, batch: Batch[ht.NoOptions]) -> bool:
+        asked = record.fields.get("asked", True)
+        if asked is None:
+            raise ht.RowError("asked: unknown")
+        return bool(asked) or batch.operation == "remove"
+
+
+def test_records_of_a_group_are_delivered_together():
+    """However far apart they stand, records of one group are in one batch, in their order."""
+    sent = [record(n, household="ab"[n % 2] if n < 6 else None) for n in range(8)]
+    plugin = Choosy()
+
+    errors, _ = deliver(plugin, sent)
+
+    assert errors == {}
+    assert plugin.batches == [[0, 2, 4], [1, 3, 5], [6], [7]]
+
+
+def test_the_batch_size_counts_groups():
+    """Where there are groups, a batch holds so many of them; a record without one is one itself."""
+    sent = [record(n, household="abc"[n % 3] if n < 6 else None) for n in range(8)]
+    plugin = Choosy()
+
+    deliver(plugin, sent, batch_size=2)
+
+    assert plugin.batches == [[0, 3, 1, 4], [2, 5, 6], [7]]
+
+
+def test_a_group_has_a_largest_size():
+    """A group of more than a thousand records is cut."""
+    plugin = Choosy()
+
+    deliver(plugin, [record(n, household=1) for n in range(2_001)])
+
+    assert [len(batch) for batch in plugin.batches] == [1_000, 1_000, 1]
+
+
+def test_what_is_not_wanted_is_neither_sent_nor_an_error():
+    """A record that a destination does not want is counted as skipped, and not as delivered."""
+    sent = [record(0, asked=False), record(1), record(2, asked=None)]
+    plugin = Choosy()
+
+    async def scenario() -> Any:
+        call = a_call(plugin, ht.Limits(), asyncio.Semaphore(1), 100.0)
+        rejections = await call.deliver(sent)
+        return rejections, call
+
+    rejections, call = run_virtually(scenario())
+
+    assert plugin.batches == [[1]]
+    assert [(one.position, one.error.message) for one in rejections] == [(2, "asked: unknown")]
+    assert call._run.skipped == 1

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 from uuid import uuid4
@@ -105,6 +105,7 @@ class VendorClient:
         json: Any = None,
         repeatable: bool | None = None,
         verdict: Verdict = "body",
+        accept: Collection[int] = (),
         lane: str | None = None,
         **options: Any,
     ) -> httpx.Response:
@@ -119,6 +120,7 @@ class VendorClient:
             repeatable: Whether sending twice is harmless; by default for GET, PUT and DELETE.
             verdict: ``status`` when a 2xx is an acknowledgement whatever becomes of the body;
                 otherwise a body that cannot be read leaves the outcome open.
+            accept: Statuses that are a success beside 2xx.
             lane: What the rate counts this request by, where that is not the records' lane.
             options: As for ``httpx.AsyncClient.build_request``.
 
@@ -141,13 +143,19 @@ class VendorClient:
             attempt += 1
             try:
                 async with self._permit(delivery):
-                    return await self._attempt(method, url, options, verdict, delivery, lane)
+                    return await self._attempt(
+                        method, url, options, verdict, accept, delivery, lane
+                    )
             except DestinationError as error:
                 failed = _telling(failed, error)
                 wait = self._back_off(error, attempt, delivery, repeatable=again)
                 if wait is None:
                     raise failed from None
             await asyncio.sleep(wait)
+
+    def pause(self, seconds: float) -> None:
+        """Hold all requests back for so long, as a vendor's headers may ask; an hour at most."""
+        self._limiter.pause(min(seconds, LONGEST_PAUSE))
 
     def _back_off(
         self,
@@ -194,6 +202,7 @@ class VendorClient:
         url: str,
         options: dict[str, Any],
         verdict: Verdict,
+        accept: Collection[int],
         delivery: Delivery,
         lane: str | None,
     ) -> httpx.Response:
@@ -203,7 +212,9 @@ class VendorClient:
         began = self._breaker.begin()
         try:
             response = await self._exchange(request, verdict)
-            error = self._classify(response) or refusal(response)
+            error = self._classify(response)
+            if error is None and response.status_code not in accept:
+                error = refusal(response)
         except DestinationError as failure:
             error = failure
         except BaseException:
@@ -243,7 +254,7 @@ class VendorClient:
             log.warning("vendor.circuit", open=self._breaker.is_open)
         self._meter.attempt(ACCEPTED if error is None else str(error.code))
         if isinstance(error, RateLimited):
-            self._limiter.pause(min(delay(1, error, self._random), LONGEST_PAUSE))
+            self.pause(delay(1, error, self._random))
 
     async def _exchange(self, request: httpx.Request, verdict: Verdict) -> httpx.Response:
         try:

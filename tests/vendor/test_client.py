@@ -190,6 +190,15 @@ class TestStatuses:
             with pytest.raises(TargetError, match="no such channel"):
                 await client.request("GET", "/bad")
 
+    async def test_a_status_may_be_accepted(self):
+        """A request can take a status beside 2xx as a success, and no other one by that."""
+        async with vendor(answering(409)) as (client, _):
+            response = await client.request("POST", "/rows", json={}, accept=(404, 409))
+            with pytest.raises(RefusedError):
+                await client.request("POST", "/rows", json={}, accept=(404,))
+
+        assert response.status_code == 409
+
 
 class TestRequests:
     """What goes out."""
@@ -573,6 +582,20 @@ class TestLimits:
         run_virtually(scenario())
 
         assert transport.times == [0, 0, 1, 1]
+
+    def test_a_pause_holds_every_request_back(self):
+        """Who is told by a header to wait makes all requests wait, an hour at most."""
+        transport = Instant()
+
+        async def scenario() -> None:
+            async with client(transport) as made:
+                for seconds in (-5, 7, 2, 1e9):
+                    made.pause(seconds)
+                    await made.request("GET", "https://example.com")
+
+        run_virtually(scenario())
+
+        assert transport.times == [0, 7, 9, 3609]
 
     def test_what_would_go_too_late_is_not_sent(self):
         """A turn that comes when too little time is left is not waited for."""
