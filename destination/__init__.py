@@ -36,6 +36,10 @@ from destination.plugin import Destination, NoOptions
 from destination.quoting import quoted
 from destination.schema import TemplateText
 from destination.singly import each
+from destination.spec.declarations import FieldDeclaration
+from destination.spec.http import Declared, HttpDestination
+from destination.spec.request import Request, UrlText
+from destination.spec.selection import Selection
 from destination.strict import Address, HeaderName, HeaderValue, Line, SecretLine, Strict
 from destination.sync import Sync
 from destination.template import Template
@@ -54,16 +58,19 @@ __all__ = [
     "Code",
     "ConfigError",
     "Connection",
+    "Declared",
     "Destination",
     "DestinationError",
     "FatalError",
     "Field",
+    "FieldDeclaration",
     "FieldType",
     "Form",
     "Grant",
     "HeaderAuth",
     "HeaderName",
     "HeaderValue",
+    "HttpDestination",
     "Limits",
     "Line",
     "Mode",
@@ -77,8 +84,10 @@ __all__ = [
     "Record",
     "RefusedError",
     "Rejection",
+    "Request",
     "RowError",
     "SecretLine",
+    "Selection",
     "Signing",
     "Strict",
     "Sync",
@@ -87,6 +96,7 @@ __all__ = [
     "TemplateText",
     "TokenAuth",
     "UnavailableError",
+    "UrlText",
     "VendorClient",
     "bearer",
     "credentials",

@@ -58,6 +58,11 @@ def event_id(batch: Batch[Any], records: Iterable[Record]) -> str:
     return str(uuid5(NAMESPACE, digest.hexdigest()))
 
 
+def anonymous_id(id_column: str, id: str | float) -> str:
+    """An id for whoever a row is about: the same in every sync by this column, and no more."""
+    return str(uuid5(NAMESPACE, f"{id_column}\n{id_bytes(id).decode()}"))
+
+
 def _identifying(batch: Batch[Any], records: Iterable[Record]) -> Iterable[bytes]:
     yield batch.scope
     yield batch.operation.encode()

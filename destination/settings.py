@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -28,6 +27,7 @@ from pydantic_settings import (
 )
 
 from destination.errors import ConfigError
+from destination.strict import Size
 from destination.sync import unknown
 
 DEFAULT_FILE = Path("destinations.toml")
@@ -35,19 +35,7 @@ SHORTEST_SECRET = 32
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 
-_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?", re.IGNORECASE)
-_UNITS = {"b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 _REFERENCE = re.compile(r"\$?\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-
-
-def _size(value: Any) -> Any:
-    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
-        return int(match[1]) * _UNITS[(match[2] or "B").lower()]
-    return value
-
-
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
-"""Bytes, as a number or as text such as ``32MiB``."""
 
 
 class Server(BaseModel):
@@ -211,6 +199,8 @@ def _leaf(name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
+        if "{{" in text:
+            return text  # a template that gives JSON
         raise ConfigError(f"{name}: starts like JSON and is not") from None
 
 
