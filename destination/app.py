@@ -13,8 +13,9 @@ from destination.admission import Admission
 from destination.errors import ConfigError
 from destination.instance import Instance
 from destination.metrics import CONTENT_TYPE, Metrics
+from destination.problems import explained
 from destination.protocols import hightouch, rpc
-from destination.settings import Server, Settings, explained
+from destination.settings import Server, Settings
 from destination.state import store_at
 from destination.state.fallback import FallbackStore
 from destination.state.store import StoreError
@@ -76,15 +77,15 @@ def make_instances(settings: Settings) -> dict[str, Instance]:
 def make_instance(name: str, values: Mapping[str, Any], server: Server) -> Instance:
     """One destination from its table of settings; raises ConfigError naming what is wrong."""
     where = f"destinations.{name}"
-    kind = values.get("kind")
-    if not isinstance(kind, str):
-        raise ConfigError(f"{where}.kind: is missing. There is: {', '.join(registry.kinds())}.")
     try:
-        plugin = registry.load(kind)
+        plugin = registry.chosen(values)
     except ConfigError as error:
-        raise ConfigError(f"{where}: {error.message}") from None
+        told = error.message.splitlines()
+        raise ConfigError("\n".join(f"{where}: {line}" for line in told)) from None
     own = plugin.settings_model.model_fields
     known = [*own, *Tuning.model_fields, "kind"]
+    if values["kind"] == registry.SPEC:
+        known.append(registry.SPEC)
     problems = [f"{where}: {unknown('Setting', key, known)}" for key in values if key not in known]
     tuned = {key: value for key, value in values.items() if key in Tuning.model_fields}
     try:
@@ -97,7 +98,11 @@ def make_instance(name: str, values: Mapping[str, Any], server: Server) -> Insta
     if problems:
         raise ConfigError("\n".join(problems))
     max_rows = min(server.max_rows, max(1, server.max_body // ROW_ALLOWANCE))
-    return Instance(name, plugin(settings), tuning, deadline=server.deadline, max_rows=max_rows)
+    try:
+        made = plugin(settings)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error.message}") from None
+    return Instance(name, made, tuning, deadline=server.deadline, max_rows=max_rows)
 
 
 async def _opened(app: web.Application) -> AsyncIterator[None]:

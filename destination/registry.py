@@ -3,15 +3,21 @@
 import importlib
 import importlib.metadata
 import pkgutil
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from destination.errors import ConfigError
 from destination.plugin import Destination
+from destination.spec import kinds as spec
 from destination.sync import unknown
 
 PACKAGE = "destinations"
 STAND_INS = f"{PACKAGE}.sandbox"
 ENTRY_POINTS = "destination.kinds"
+
+SPEC = "spec"
+"""The kind of a destination that a spec file declares; its setting ``spec`` names the file."""
 
 
 def kinds() -> list[str]:
@@ -44,6 +50,23 @@ def load(kind: str) -> type[Destination[Any, Any]]:
         if getattr(each, "__module__", None) == module.__name__
     ]
     return _checked(kind, own)
+
+
+def chosen(values: Mapping[str, Any]) -> type[Destination[Any, Any]]:
+    """
+    The class that a destination's settings ask for, by ``kind`` and, for a spec file, ``spec``.
+
+    Raises:
+        ConfigError: They name none that there is, or one that is broken.
+    """
+    kind, file = values.get("kind"), values.get(SPEC)
+    if not isinstance(kind, str):
+        raise ConfigError(f"kind: is missing. There is: {', '.join([*kinds(), SPEC])}.")
+    if kind != SPEC:
+        return load(kind)
+    if not isinstance(file, str) or not file:
+        raise ConfigError('spec: names the spec file, as in spec = "acme.toml".')
+    return spec.load(Path(file))
 
 
 def stand_in(kind: str) -> Any:

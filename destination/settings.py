@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 
 from destination.errors import ConfigError
+from destination.problems import explained
 from destination.strict import Size
 from destination.sync import unknown
 
@@ -138,27 +139,6 @@ def load(path: Path | None = None) -> Settings:
         raise ConfigError(f"{error}: it must be JSON") from None
 
 
-def explained(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """One line for each error: where, and what was expected; never the value."""
-    lines = []
-    for detail in error.errors(include_url=False, include_input=False):
-        where = ".".join(str(part) for part in detail["loc"])
-        if detail["type"] == "extra_forbidden":
-            # The names are known at the top only; below stands one of several shapes.
-            top = list(model.model_fields) if len(detail["loc"]) <= 2 else []
-            name = str(detail["loc"][-1])
-            hint = (
-                unknown("Setting", name, top) if top else f'Setting "{name}" does not exist here.'
-            )
-            lines.append(f"{where}: {hint}")
-            continue
-        message = detail["msg"].removeprefix("Value error, ")
-        if detail["type"] == "union_tag_invalid":  # whose message quotes what was given
-            message = f"{detail['ctx']['discriminator']} must be {detail['ctx']['expected_tags']}"
-        lines.append(f"{where}: {message}" if where else message)
-    return lines
-
-
 def _file(path: Path | None) -> dict[str, Any]:
     chosen = path or (Path(given) if (given := os.environ.get("DESTINATION_CONFIG")) else None)
     if chosen is None:
@@ -174,7 +154,16 @@ def _file(path: Path | None) -> dict[str, Any]:
     for key in document.keys() - {"server", "destinations"}:
         raise ConfigError(f"{chosen}: {unknown('Setting', key, ['server', 'destinations'])}")
     expanded: dict[str, Any] = expand(document, os.environ)
-    return expanded
+    return _with_spec_files(expanded, chosen.parent)
+
+
+def _with_spec_files(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Spec files are named as seen from the file that names them."""
+    destinations = document.get("destinations", {})
+    for values in destinations.values() if isinstance(destinations, dict) else ():
+        if isinstance(values, dict) and isinstance(file := values.get("spec"), str):
+            values["spec"] = str(folder / file)
+    return document
 
 
 def _nested(environment: Mapping[str, str]) -> dict[str, Any]:

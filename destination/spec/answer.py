@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import httpx
 import msgspec
 from jsonpointer import JsonPointer, JsonPointerException
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from destination.errors import (
     AuthError,
@@ -33,7 +33,13 @@ What a status means: delivered, refused for good, not taken and worth another at
 outcome, or refused because of the address, the credentials or the configuration.
 """
 
-StatusPattern = Annotated[str, Field(pattern=r"^[1-5](\d\d|xx)$")]
+
+def _text(value: Any) -> Any:
+    """YAML takes a status for a number."""
+    return str(value) if type(value) is int else value
+
+
+StatusPattern = Annotated[str, BeforeValidator(_text), Field(pattern=r"^[1-5](\d\d|xx)$")]
 """A status such as ``409``, or a class of them such as ``5xx``."""
 
 

@@ -7,6 +7,7 @@ import httpx
 from pydantic import (
     AfterValidator,
     Field,
+    HttpUrl,
     PositiveInt,
     TypeAdapter,
     ValidationError,
@@ -15,7 +16,7 @@ from pydantic import (
 
 from destination.errors import ConfigError
 from destination.spec.answer import Answer
-from destination.strict import Address, HeaderName, Line, Size, Strict
+from destination.strict import HeaderName, Line, Size, Strict
 from destination.template import (
     FormTemplate,
     HeaderTemplate,
@@ -27,7 +28,7 @@ from destination.template import (
 ARRAY_SIZE, LARGEST_ARRAY = 100, 10_000
 """Payloads in one array: by default, and at most."""
 
-SHARED = frozenset({"operation", "options", "settings", "event_id"})
+SHARED = frozenset({"object", "operation", "options", "settings", "event_id"})
 """What templates can name that is the same for all rows of a request."""
 
 ABOUT_BATCHES = f"an array has one address for all of its rows: only {', '.join(sorted(SHARED))}"
@@ -57,7 +58,7 @@ def _url(source: str) -> None:
         raise ConfigError("its host is not valid") from None
 
 
-_address = TypeAdapter(Address)
+_address = TypeAdapter(HttpUrl)
 
 UrlText = Annotated[str, _checked(_url), Field(min_length=1, repr=False)]
 """A template for a URL; it is not shown, since its path may be a credential."""
@@ -87,10 +88,10 @@ class Request(Strict):
     One kind of request.
 
     Templates are Liquid. They see the record's fields by their names; ``id`` where no field has
-    that name, ``fields``, ``row`` with all columns, ``row_id``, ``operation``, ``options``,
-    ``settings`` and ``event_id``, which stays the same when the same is sent again; of a group,
-    ``records``, each with all of these. With ``payload = "event"`` they see the canonical event's
-    members in place of the fields, in camel and in snake case.
+    that name, ``fields``, ``row`` with all columns, ``row_id``, ``object``, ``operation``,
+    ``options``, ``settings`` and ``event_id``, which stays the same when the same is sent again; of
+    a group, ``records``, each with all of these. With ``payload = "event"`` they see the canonical
+    event's members in place of the fields, in camel and in snake case.
     """
 
     method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"

@@ -48,6 +48,7 @@ class Writer:
     def shared(self) -> Mapping[str, Any]:
         """What is the same for all rows of the batch."""
         shared: dict[str, Any] = {
+            "object": self.batch.object,
             "operation": str(self.batch.operation),
             "settings": self._settings,
         }
