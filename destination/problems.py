@@ -9,7 +9,7 @@ def explained(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line for each error: where, and what was expected; never the value."""
     lines = []
     for detail in error.errors(include_url=False, include_input=False):
-        where = ".".join(str(part) for part in detail["loc"])
+        where = ".".join(str(part) for part in detail["loc"] if part != "[key]")
         if detail["type"] == "extra_forbidden":
             # The names are known at the top only; below stands one of several shapes.
             top = list(model.model_fields) if len(detail["loc"]) <= 2 else []

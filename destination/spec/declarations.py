@@ -56,7 +56,7 @@ class ObjectDeclaration(Strict):
     """May be left out where there is one object only."""
     label: str = ""
     description: str = ""
-    modes: Annotated[tuple[ModeDeclaration, ...], Setting(min_length=1)]
+    modes: tuple[ModeDeclaration, ...]
     fields: tuple[FieldDeclaration, ...] = ()
     custom_fields: bool = False
     """Fields that are not declared may be mapped too."""

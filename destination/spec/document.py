@@ -23,7 +23,7 @@ from destination.schema import RESERVED
 from destination.spec.declarations import Id, ObjectDeclaration
 from destination.spec.forms import FormSchema
 from destination.spec.prepared import Prepared
-from destination.spec.request import SHARED, Request, UrlText
+from destination.spec.request import SHARED, Request, UrlText, ungrouped
 from destination.spec.selection import Selection
 from destination.strict import Strict
 from destination.template import Structure, Template
@@ -137,7 +137,7 @@ class Document(Selection):
     """How fast the vendor may be called."""
     check: CheckDeclaration | None = None
     """How to see whether we are let in."""
-    objects: Annotated[tuple[ObjectDeclaration, ...], Field(min_length=1)]
+    objects: tuple[ObjectDeclaration, ...]
     """What rows can be synced to."""
     requests: Annotated[dict[Id, Request], Field(min_length=1)]
     """The requests, by the names that modes call them by."""
@@ -155,6 +155,7 @@ class Document(Selection):
             *self._of_objects(),
             *self._of_requests(),
             *self._of_names(),
+            *ungrouped(self, self.requests),
             *_of_access("auth", self.auth, Auth),
             *(_of_access("signing", self.signing, Signing) if self.signing else ()),
         )
@@ -164,11 +165,15 @@ class Document(Selection):
 
     def _of_objects(self) -> Iterator[str]:
         ids = [object.id for object in self.objects]
+        if not ids:
+            yield "objects: there must be one"
         if len(ids) > 1 and (None in ids or len(set(ids)) < len(ids)):
             yield "objects: of several objects each needs an id of its own"
         for taken in RESERVED & self.options.get("properties", {}).keys():
             yield f"options.{taken}: the platform reserves this name"
         for object in self.objects:
+            if not object.modes:
+                yield f"objects.{object.id or 0}.modes: there must be one"
             names = [field.id for field in object.fields]
             for name in {name for name in names if names.count(name) > 1}:
                 yield f"objects.{object.id or 0}.fields: {name} is declared twice"
@@ -219,6 +224,8 @@ def _of_access(where: str, parts: Mapping[str, Any], model: Any) -> Iterator[str
 
 
 def _message(detail: Any) -> str:
+    if detail["type"] == "extra_forbidden":
+        return "does not exist here"
     if detail["type"] == "union_tag_invalid":
         return f"scheme must be one of {detail['ctx']['expected_tags']}"
     return str(detail["msg"].removeprefix("Value error, "))
