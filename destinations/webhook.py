@@ -31,6 +31,7 @@ from destination import (
     Selection,
     Signing,
     credentials,
+    ungrouped,
 )
 
 
@@ -55,6 +56,8 @@ class Settings(Request, Selection):
             if not request.url.strip().lower().startswith(("http://", "https://")):
                 where = "url" if request.url == self.url else f"operations.{operation}.url"
                 raise ValueError(f"{where}: must start with https:// (or http://)")
+        for problem in ungrouped(self, self.requests):
+            raise ValueError(f"group_by: {problem}")
         return self
 
     @cached_property
