@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from destination.errors import DestinationError, RowError
 
 OptionsT = TypeVar("OptionsT")
@@ -158,8 +160,7 @@ class Limits:
             raise ValueError("limits are greater than zero")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """A row as it arrived: its position and id, and its columns or why they cannot be read."""
 
     position: int
@@ -167,8 +168,7 @@ class Row:
     columns: Mapping[str, Any] | RowError
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """
     A row mapped to the destination's fields.
 
@@ -189,8 +189,7 @@ class Record:
         return Rejection(self.position, error)
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(msgspec.Struct, frozen=True):
     """A record that was not delivered: its position in the call, and why."""
 
     position: int
