@@ -37,7 +37,7 @@ from destinations.connectif.answers import NotListed, Problem, pause, refusal
 from destinations.connectif.events import TYPED, EventType
 from destinations.connectif.form import Options, Settings, form, problems
 from destinations.connectif.listing import Listing
-from destinations.connectif.payload import LARGEST, event_body, removal_fields
+from destinations.connectif.payload import LARGEST, event_body
 
 
 class Connectif(Destination[Settings, Options]):
@@ -130,16 +130,19 @@ class Connectif(Destination[Settings, Options]):
         body = self._body(batch, record, alias)
         if len(encode(body)) > LARGEST:
             raise RowError(f"the event is longer than {LARGEST:,} bytes", code=Code.TOO_LARGE)
-        path = f"/custom-events/alias/{quote(alias, safe='')}"
         try:
-            if self._webhook:
-                await self.http.request("POST", self._address(path), json=body)
-            else:
-                create = {"createContact": batch.options.create_contact}
-                await self.http.request("POST", path, json=body, params=create, headers=self._key())
+            await self._send(alias, body, batch.options)
         except Problem as problem:
             raise problem.about(record) from None
         return ()
+
+    async def _send(self, alias: str, body: dict[str, Any], options: Options) -> None:
+        path = f"/custom-events/alias/{quote(alias, safe='')}"
+        if self._webhook:
+            await self.http.request("POST", self._address(path), json=body)
+        else:
+            create = {"createContact": options.create_contact}
+            await self.http.request("POST", path, json=body, params=create, headers=self._key())
 
     def _address(self, path: str) -> str:
         """Of the store's webhooks."""
@@ -154,7 +157,7 @@ class Connectif(Destination[Settings, Options]):
         return alias
 
     def _body(self, batch: Batch[Options], record: Record, alias: str) -> dict[str, Any]:
-        event, fields = self._events.get(alias), record.fields
-        if event and batch.verb == "remove":
-            fields = removal_fields(event, self._events.get(batch.object or ""), fields)
-        return event_body(event, fields, nested=self._webhook)
+        event = self._events.get(alias)
+        removed = batch.verb == "remove"
+        source = self._events.get(batch.object or "", event) if removed else None
+        return event_body(event, record.fields, nested=self._webhook, source=source)

@@ -28,6 +28,7 @@ LONGEST_WAIT = 24 * 3600.0
 
 MANY_FAULTS = 20
 
+_CODE = re.compile(r"E\d{4}", re.ASCII)
 _SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
 
 
@@ -44,9 +45,11 @@ class Problem(RefusedError):
     def of(cls, response: httpx.Response) -> Self:
         """The refusal in an answer's document, or in its status alone."""
         said = _document(response)
-        problem = cls(f"Connectif answered {response.status_code}")
+        code = str(said.get("code"))
+        shown = code if _CODE.fullmatch(code) else response.status_code
+        problem = cls(f"Connectif answered {shown}")
         faults = said.get("validationErrors")
-        told: list[Any] = [said.get("code"), said.get("title"), said.get("detail")]
+        told: list[Any] = [said.get("title"), said.get("detail")]
         if isinstance(faults, list) and faults:
             told = [_fault(one) for one in faults[:MANY_FAULTS]]
         problem.words = "; ".join(one for one in told if isinstance(one, str) and one)
@@ -55,7 +58,7 @@ class Problem(RefusedError):
     def about(self, record: Record) -> Self:
         """The same with Connectif's words, without the record's values."""
         if self.words:
-            self.message = f"Connectif refused the event: {quoted(self.words, record)}"
+            self.message += f": {quoted(self.words, record)}"
         return self
 
 

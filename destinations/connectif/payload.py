@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from destination import Code, RowError
@@ -19,7 +19,11 @@ _ZONE = re.compile(r"(?:Z|[+-]\d\d:\d\d)$")
 
 
 def event_body(
-    event: EventType | None, fields: Mapping[str, Any], *, nested: bool
+    event: EventType | None,
+    fields: Mapping[str, Any],
+    *,
+    nested: bool,
+    source: EventType | None = None,
 ) -> dict[str, Any]:
     """
     The event's fields without nulls.
@@ -28,40 +32,32 @@ def event_body(
         event: None where only its alias is known: what was mapped is sent as it is.
         nested: Each field stands where its JSON Pointer says, and fields that the event does not
             have are sent beside them; otherwise they refuse the row.
+        source: The event whose fields a removed row was mapped to, where this is another: what
+            does not fit is left out, and the address goes over whatever its field is called.
 
     Raises:
         RowError: A value is not what its field takes, or has no place.
     """
     if event is None:
         return _without_nulls(fields)
-    known = {field.id.partition(".")[0] for field in event.event_fields}
-    unknown = {name: value for name, value in fields.items() if name not in known}
-    if unknown and not nested:
-        raise RowError(f"{next(iter(unknown))}: the event has no such field")
-    body = _without_nulls(unknown)
+    body = {} if source else _unknown(event, fields, refused=not nested)
+    lenient = suppress(RowError) if source else nullcontext()
     for field in event.event_fields:
-        value = _converted(field, _value(fields, field.id))
-        if value is not None:
-            _put(body, field, _steps(field) if nested else [field.id], value)
+        from_key = source and source.key if field.is_primary_key else None
+        value = _value(fields, from_key.id if from_key else field.id)
+        with lenient:
+            value = _converted(field, value)
+            if value is not None:
+                _put(body, _steps(field) if nested else [field.id], field, value)
     return body
 
 
-def removal_fields(
-    event: EventType, source: EventType | None, fields: Mapping[str, Any]
-) -> dict[str, Any]:
-    """
-    Of the fields that a removed row was mapped to, those that a second event takes.
-
-    The contact's address goes over whatever the field is called; what does not fit is left out.
-    """
-    taken = dict[str, Any]()
-    for field in event.event_fields:
-        value = _value(fields, field.id)
-        if field.is_primary_key and source and source.key:
-            value = _value(fields, source.key.id)
-        with suppress(RowError):
-            taken[field.id] = _converted(field, value)
-    return taken
+def _unknown(event: EventType, fields: Mapping[str, Any], *, refused: bool) -> dict[str, Any]:
+    known = {field.id.partition(".")[0] for field in event.event_fields}
+    unknown = {name: value for name, value in fields.items() if name not in known}
+    if unknown and refused:
+        raise RowError(f"{next(iter(unknown))}: the event has no such field")
+    return _without_nulls(unknown)
 
 
 def _value(fields: Mapping[str, Any], id: str) -> Any:
@@ -146,7 +142,7 @@ def _steps(field: EventField) -> list[str]:
     return [step.replace("~1", "/").replace("~0", "~") for step in steps]
 
 
-def _put(body: dict[str, Any], field: EventField, steps: list[str], value: Any) -> None:
+def _put(body: dict[str, Any], steps: list[str], field: EventField, value: Any) -> None:
     """
     Put a value where the steps lead.
 
