@@ -139,10 +139,11 @@ class Connectif(Destination[Settings, Options]):
     async def _send(self, alias: str, body: dict[str, Any], options: Options) -> None:
         path = f"/custom-events/alias/{quote(alias, safe='')}"
         if self._webhook:
-            await self.http.request("POST", self._address(path), json=body)
+            asked: dict[str, Any] = {"url": self._address(path)}
         else:
             create = {"createContact": options.create_contact}
-            await self.http.request("POST", path, json=body, params=create, headers=self._key())
+            asked = {"url": path, "params": create, "headers": self._key()}
+        await self.http.request("POST", json=body, verdict="status", **asked)
 
     def _address(self, path: str) -> str:
         """Of the store's webhooks."""
