@@ -55,7 +55,7 @@ class Connectif(Destination[Settings, Options]):
 
     def connection(self) -> Connection:
         """The public API. The key goes to it alone, so it stands on its requests."""
-        return Connection("https://api.connectif.cloud", max_answer=4 * 2**20)
+        return Connection("https://api.connectif.cloud", max_answer=2**20)
 
     def _key(self) -> dict[str, str]:
         key = self.settings.api_key
