@@ -48,6 +48,7 @@ from destination.vendor.access import Auth, NoAuth, Signing, credentials
 from destination.vendor.auth import HeaderAuth, bearer
 from destination.vendor.client import VendorClient
 from destination.vendor.connection import Connection
+from destination.vendor.encoding import encode
 from destination.vendor.grants import Grant
 from destination.vendor.oauth import TokenAuth
 
@@ -101,6 +102,7 @@ __all__ = [
     "bearer",
     "credentials",
     "each",
+    "encode",
     "event_id",
     "per_second",
     "quoted",

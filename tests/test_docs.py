@@ -16,7 +16,12 @@ from destination.settings import Server, Settings, expand
 from destination.tuning import Tuning
 
 ROOT = Path(__file__).parents[1]
-SECRETS = {"CRM_TOKEN": "secret", "MAILCHIMP_API_KEY": "secret-us1", "SLACK_BOT_TOKEN": "xoxb-1"}
+SECRETS = {
+    "CRM_TOKEN": "secret",
+    "CONNECTIF_API_KEY": "key:secret",
+    "MAILCHIMP_API_KEY": "secret-us1",
+    "SLACK_BOT_TOKEN": "xoxb-1",
+}
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
