@@ -111,10 +111,11 @@ class Run:
         self.reject(lost, NoAnswer("internal error: no outcome", code=Code.INTERNAL))
         await self._settle(records)
 
-    def distinct(self, records: Sequence[Record]) -> list[Record]:
+    def distinct(self, records: Sequence[Record]) -> Sequence[Record]:
         """The records without those for which another row stands; these are rejected."""
-        removal = self._batch.operation is Operation.REMOVE
-        named = list(self._asked(records, (lambda _: None) if removal else self._plugin.identity))
+        if self._batch.operation is Operation.REMOVE or not self._answers("identity"):
+            return records
+        named = list(self._asked(records, self._plugin.identity))
         last = {identity: (type(one.id), one.id) for one, identity in named}
         rivals = [
             one
@@ -124,12 +125,18 @@ class Run:
         self.reject(rivals, RowError(DUPLICATE, code=Code.DUPLICATE))
         return [one for one, _ in named if one.position not in self.rejections]
 
-    def wanted(self, records: Sequence[Record]) -> list[Record]:
+    def wanted(self, records: Sequence[Record]) -> Sequence[Record]:
         """The records that are to be sent; the others are counted, and are no errors."""
+        if not self._answers("wanted"):
+            return records
         answers = list(self._asked(records, lambda one: self._plugin.wanted(one, self._batch)))
         kept = [record for record, wanted in answers if wanted]
         self.skipped += len(answers) - len(kept)
         return kept
+
+    def _answers(self, question: str) -> bool:
+        """Whether the destination has an answer of its own: the usual ones need no asking."""
+        return getattr(type(self._plugin), question) is not getattr(Destination, question)
 
     def _asked(
         self, records: Iterable[Record], question: Callable[[Record], T]
@@ -172,6 +179,8 @@ class Run:
             yield from (deque(works),) if self._limits.in_order else (deque((x,)) for x in works)
 
     def _by_lane(self, records: Iterable[Record]) -> dict[str, list[Record]]:
+        if not self._answers("lane"):
+            return {"": list(records)}
         options, lanes = self._batch.options, dict[str, list[Record]]()
         for record, lane in self._asked(records, lambda one: self._plugin.lane(one, options)):
             lanes.setdefault(lane, []).append(record)
@@ -181,8 +190,8 @@ class Run:
         """Batches of so many records; where there are groups, of so many of them."""
         options = self._batch.options
         grouped = list(self._asked(records, lambda one: self._plugin.group(one, options)))
-        members = [record for record, _ in grouped]
         if all(group is None for _, group in grouped):
+            members = [record for record, _ in grouped]
             return [members[start : start + size] for start in range(0, len(members), size)]
         groups: dict[Hashable, list[Record]] = {}
         for record, group in grouped:
