@@ -29,7 +29,7 @@ from destination.testing.link import Fault, Link
 from destination.testing.oracle import persistent
 from destination.testing.proxy import proxy
 from destination.testing.script import Chance, Script, Step
-from destination.testing.wire import with_headers
+from destination.wire import with_headers
 from destination.vendor.breaker import CONSECUTIVE
 
 GIB = 2**30
