@@ -1,8 +1,8 @@
 """Group T, continued: who is let in, health, and callers that hang up."""
 
 from destination.cli.conform.case import Case, Needs
-from destination.cli.conform.sample import accepted, added
-from destination.cli.conform.server import Server, decoded
+from destination.cli.conform.sample import accepted, added, all_taken
+from destination.cli.conform.server import Server, decoded, response
 from destination.cli.conform.transport import CALL, answered
 from destination.cli.conform.verdict import MUST, SHOULD, NotJudged, require
 from destination.cli.conform.wire import Answer, hang_up
@@ -60,7 +60,7 @@ async def _hung_up(server: Server) -> None:
     await accepted(server)
     body = added(server)
     await hang_up(server.address, server.request(body), server.seconds)
-    answered(await server.post(body))
+    all_taken(response(await server.post(body)))
 
 
 CASES = (

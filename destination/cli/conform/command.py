@@ -123,7 +123,7 @@ def conform_command(
     except NoAnswer as error:
         fail(
             "The server cannot be reached.",
-            f"{mask.text(url)}: {error}",
+            f"{mask.url(url)}: {error}",
             "Is it running there, and is the URL the whole one, with its path?",
             UNREACHABLE,
         )

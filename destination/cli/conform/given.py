@@ -4,7 +4,7 @@ import csv
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,10 @@ class Given:
         id_column: The rows' primary key.
     """
 
-    headers: Mapping[str, str]
-    second: Mapping[str, str] | None = None
-    configuration: Mapping[str, Any] | None = None
-    rows: Sequence[Row] = ()
+    headers: Mapping[str, str] = field(repr=False)
+    second: Mapping[str, str] | None = field(default=None, repr=False)
+    configuration: Mapping[str, Any] | None = field(default=None, repr=False)
+    rows: Sequence[Row] = field(default=(), repr=False)
     id_column: str = ""
 
 

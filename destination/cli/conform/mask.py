@@ -43,6 +43,11 @@ class Mask:
         )
         return "".join(map(_visible, masked))
 
+    def url(self, url: str) -> str:
+        """A URL without its query, which may be a secret."""
+        before, mark, _ = url.partition("?")
+        return self.text(before) + (f"{mark}…" if mark else "")
+
     def body(self, body: bytes) -> str:
         """The beginning of a body as it may be shown."""
         # What is cut off first could end within a value, of which the rest would not be known.

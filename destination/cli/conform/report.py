@@ -24,7 +24,7 @@ WORDS = {
 
 def shown(run: Run, url: str, mask: Mask) -> Iterator[str]:
     """The report's lines: group by group, what cannot be judged at the end, then the sum."""
-    yield f"{mask.text(url)}"
+    yield mask.url(url)
     judged = [each for each in run.results if each.outcome is not Outcome.OUTSIDE]
     for letter, results in groupby(judged, key=lambda result: result.case.id[0]):
         yield f"\n{click.style(GROUPS[letter], bold=True)}"
@@ -113,7 +113,7 @@ def as_json(run: Run, url: str, mask: Mask) -> dict[str, Any]:
     """The same for a program; outcomes are ``passed``, ``failed``, ``warned`` and so on."""
     counts = Counter(str(each.outcome) for each in run.results)
     return {
-        "url": mask.text(url),
+        "url": mask.url(url),
         "holds": run.holds,
         "unanswered_after": run.gone or None,
         "summary": {str(outcome): counts[outcome] for outcome in Outcome},

@@ -33,7 +33,7 @@ class Sent(msgspec.Struct):
 
 def working(server: Server) -> Mapping[str, Any]:
     """The configuration that was given, or a variant of it that ``accepted`` found to work."""
-    whole: Mapping[str, Any] = server.memo.get("working", server.given.configuration or {})
+    whole: Mapping[str, Any] = server.memo.get("working") or server.given.configuration or {}
     return whole
 
 
