@@ -52,6 +52,7 @@ def main() -> None:
       destination list                      the kinds of destination there are
       destination describe webhook          what a kind can be told
       destination serve                     run the server on destinations.toml
+      destination conform URL               judge any server that Hightouch calls
 
     Exit codes: 0 fine, 1 a check failed or rows were rejected, 2 usage, 3 configuration,
     4 the server called cannot be reached.

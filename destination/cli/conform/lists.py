@@ -1,12 +1,13 @@
 """Group C: the objects, modes and fields that the form shows."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from destination.cli.conform.case import Case
 from destination.cli.conform.form import (
     NOWHERE,
     OBJECTS,
     Choice,
+    Field,
     Fields,
     Modes,
     Objects,
@@ -36,16 +37,21 @@ async def _no_objects(server: Server) -> None:
 async def _unique(server: Server) -> None:
     shown, reply = await listed(server, "list_objects", {}, Objects)
     _distinct(shown.objects, reply)
-    for modes, reply in await every(server, "list_modes", Modes):
+    for each in await _objects_or_none(server):
+        modes, reply = await listed(server, "list_modes", choice(each), Modes)
         _distinct(modes.modes, reply)
     for fields, reply in await every(server, "list_fields", Fields):
-        ids = [each.id for each in fields.fields or ()]
-        require(reply.answer, "ids that differ", holds=len(ids) == len(set(ids)))
+        _distinct(fields.fields, reply)
 
 
-def _distinct(listed: Iterable[Choice] | None, reply: Reply) -> None:
-    ids = [each.id for each in listed or ()]
+def _distinct(shown: Sequence[Choice | Field] | None, reply: Reply) -> None:
+    ids = [each.id for each in shown or ()]
     require(reply.answer, "ids that differ", holds=len(ids) == len(set(ids)))
+
+
+async def _objects_or_none(server: Server) -> Sequence[str | None]:
+    """What list_modes is asked with."""
+    return [each.id for each in (await objects(server))[:OBJECTS]] or [None]
 
 
 async def _modes(server: Server) -> None:
@@ -73,8 +79,7 @@ async def _unknown_object(server: Server) -> None:
 
 
 async def _no_modes(server: Server) -> None:
-    ids: list[str | None] = [each.id for each in (await objects(server))[:OBJECTS]]
-    for object in ids or [None]:
+    for object in await _objects_or_none(server):
         shown, _ = await listed(server, "list_modes", choice(object), Modes)
         if not shown.modes:
             return

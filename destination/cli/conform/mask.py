@@ -46,7 +46,7 @@ class Mask:
     def url(self, url: str) -> str:
         """A URL without its query, which may be a secret."""
         before, mark, _ = url.partition("?")
-        return self.text(before) + (f"{mark}…" if mark else "")
+        return before + (f"{mark}…" if mark else "")
 
     def body(self, body: bytes) -> str:
         """The beginning of a body as it may be shown."""

@@ -60,7 +60,7 @@ def told(result: Result, mask: Mask) -> dict[str, str]:
 
 def sent(request: Request, mask: Mask) -> str:
     """A request on one line."""
-    head = [f"{request.method} {mask.text(request.path.partition('?')[0])}"]
+    head = [f"{request.method} {mask.url(request.path)}"]
     head += [
         f"without {name}" if value is None else f"{name}: {mask.text(value)}"
         for name, value in request.told.items()
