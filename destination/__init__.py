@@ -43,7 +43,7 @@ from destination.vendor.access import Auth, NoAuth, Signing, credentials
 from destination.vendor.auth import HeaderAuth, bearer
 from destination.vendor.client import VendorClient
 from destination.vendor.connection import Connection
-from destination.vendor.grants import Grant
+from destination.vendor.grants import Grant, Renewing, Token, TokenNames, TokenRequest
 from destination.vendor.oauth import TokenAuth
 
 __all__ = [
@@ -77,6 +77,7 @@ __all__ = [
     "Record",
     "RefusedError",
     "Rejection",
+    "Renewing",
     "RowError",
     "SecretLine",
     "Signing",
@@ -85,7 +86,10 @@ __all__ = [
     "TargetError",
     "Template",
     "TemplateText",
+    "Token",
     "TokenAuth",
+    "TokenNames",
+    "TokenRequest",
     "UnavailableError",
     "VendorClient",
     "bearer",
