@@ -18,6 +18,7 @@ from destination.settings import Server, Settings, explained
 from destination.state import store_at
 from destination.state.fallback import FallbackStore
 from destination.state.store import StoreError
+from destination.strict import shapes
 from destination.sync import unknown
 from destination.tuning import Tuning
 from destination.web import Refusal, Secrets, invite_later, middlewares, read_json
@@ -83,7 +84,8 @@ def make_instance(name: str, values: Mapping[str, Any], server: Server) -> Insta
         plugin = registry.load(kind)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error.message}") from None
-    own = plugin.settings_model.model_fields
+    models = shapes(plugin.settings_model)
+    own = dict.fromkeys(key for model in models for key in model.model_fields)
     known = [*own, *Tuning.model_fields, "kind"]
     problems = [f"{where}: {unknown('Setting', key, known)}" for key in values if key not in known]
     tuned = {key: value for key, value in values.items() if key in Tuning.model_fields}
@@ -93,7 +95,7 @@ def make_instance(name: str, values: Mapping[str, Any], server: Server) -> Insta
         )
         tuning = Tuning.model_validate(tuned)
     except ValidationError as error:
-        problems += [f"{where}.{line}" for line in explained(error, plugin.settings_model)]
+        problems += explained(error, plugin.settings_model, where)
     if problems:
         raise ConfigError("\n".join(problems))
     max_rows = min(server.max_rows, max(1, server.max_body // ROW_ALLOWANCE))

@@ -1,8 +1,16 @@
 """What an operator's settings are made of: nothing unknown, single lines, hidden secrets."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    RootModel,
+    SecretStr,
+)
 
 
 class Strict(BaseModel):
@@ -11,6 +19,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
     )
+
+
+def shapes(model: type[BaseModel]) -> tuple[type[BaseModel], ...]:
+    """What settings may look like: the model, or each of those in the union of a ``RootModel``."""
+    if not issubclass(model, RootModel):
+        return (model,)
+    return get_args(model.model_fields["root"].annotation)
 
 
 def _line(value: str) -> str:
