@@ -36,7 +36,15 @@ from destination.plugin import Destination, NoOptions
 from destination.quoting import quoted
 from destination.schema import TemplateText
 from destination.singly import each
-from destination.strict import Address, HeaderName, HeaderValue, Line, SecretLine, Strict
+from destination.strict import (
+    Address,
+    HeaderName,
+    HeaderValue,
+    Line,
+    OptionalAddress,
+    SecretLine,
+    Strict,
+)
 from destination.sync import Sync
 from destination.template import Template
 from destination.vendor.access import Auth, NoAuth, Signing, credentials
@@ -72,6 +80,7 @@ __all__ = [
     "NoOptions",
     "Object",
     "Operation",
+    "OptionalAddress",
     "Rate",
     "RateLimited",
     "Record",

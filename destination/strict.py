@@ -45,8 +45,8 @@ def _secret(value: SecretStr) -> SecretStr:
     return value
 
 
-def _without_userinfo(url: HttpUrl) -> HttpUrl:
-    if url.username or url.password:
+def _without_userinfo(url: HttpUrl | None) -> HttpUrl | None:
+    if url and (url.username or url.password):
         raise ValueError("credentials belong into auth, not into the address")
     return url
 
@@ -65,3 +65,6 @@ HeaderValue = Annotated[str, AfterValidator(_line)]
 
 Address = Annotated[HttpUrl, AfterValidator(_without_userinfo), Field(repr=False)]
 """An absolute http or https URL without credentials; it is not shown, since its path may be one."""
+
+OptionalAddress = Annotated[HttpUrl | None, AfterValidator(_without_userinfo), Field(repr=False)]
+"""The same or None: within a union an ``Address`` would be shown."""

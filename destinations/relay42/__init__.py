@@ -34,8 +34,9 @@ class Relay42(Destination[Settings, Options]):
     kind = "relay42"
     label = "Relay42"
     objects = (SEGMENT,)
-    # As the platform itself does: about three seconds, and three more attempts.
-    limits = Limits(attempts=4, timeout=3.0)
+    # As the platform itself does: about three seconds, and three more attempts. A batch is one
+    # profile, so there are no halves of it.
+    limits = Limits(attempts=4, timeout=3.0, halve=False)
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

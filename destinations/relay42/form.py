@@ -15,6 +15,7 @@ from destination import (
     Mode,
     NoAuth,
     Object,
+    OptionalAddress,
     SecretLine,
     Signing,
     Strict,
@@ -30,7 +31,7 @@ class PayloadSettings(Strict):
     """Payloads as a custom connector receives them, to an endpoint of yours."""
     endpoint: Address
     """Where payloads are sent, with POST."""
-    remove_endpoint: Address | None = None
+    remove_endpoint: OptionalAddress = None
     """Where those of removed rows are sent, if elsewhere."""
     remove_method: Literal["POST", "PUT", "PATCH", "DELETE"] | None = None
     """Their HTTP method: DELETE, but POST where remove_endpoint or action_header is set."""
