@@ -137,13 +137,26 @@ class Endpoint:
         return [json.loads(body) for body in self.bodies]
 
 
+TO_ENDPOINT = {"endpoint": "{url}/segments"}
+TO_API = {
+    "delivery": "facts",
+    "site_id": 1234,
+    "api_identifier": "me",
+    "access_token": "s3cret",
+    "base_url": "{url}/v1",
+    "auth_url": "{url}",
+}
+
+
 @asynccontextmanager
-async def endpoint(status: int = 200, **settings: Any) -> AsyncIterator[tuple[Stage, Endpoint]]:
+async def endpoint(
+    status: int = 200, usual: Mapping[str, Any] = TO_ENDPOINT, **settings: Any
+) -> AsyncIterator[tuple[Stage, Endpoint]]:
     """The destination before an endpoint that takes everything, or nothing."""
     kept = Endpoint(status)
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{path:.*}", kept.take)
     async with listening(app, "127.0.0.1", 0, grace=0.1) as url:
-        common = {"kind": "relay42", "endpoint": f"{url}/segments", "allow_private_networks": True}
+        common = {"kind": "relay42", "allow_private_networks": True, **usual}
         async with opened(url, {**common, **settings}) as subject:
             yield Stage(subject, url, {}), kept

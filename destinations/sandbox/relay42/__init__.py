@@ -83,30 +83,32 @@ class StandIn:
 
     def sync(self) -> JSON:
         """The configuration of a sync that delivers all of ``examples/people``."""
-        payload = self._delivery == "payload"
-        options = (
-            {"siteNumber": SITE, "relay42AudienceNumber": 101, "partnerAudienceId": SEGMENT}
-            if payload
-            else {"factName": FACT}
-        )
         variables = [{"from": name, "to": f"audienceVariables.{name}"} for name in VARIABLES]
-        return {
+        common = {
             "object": "audience_segment",
             "mode": "mirror",
-            "identifierMapping": [{"from": "email", "to": "partnerIds"}],
-            "mappings": [{"from": "id", "to": "profileId"}] if payload else [],
             "customMappings": [*variables, {"type": "static", "value": "CRM", "to": "data.source"}],
             "partnerNumber": PARTNER,
-            **options,
+        }
+        if self._delivery == "facts":
+            ids = {"identifierMapping": [{"from": "id", "to": "partnerIds"}]}
+            return {**common, **ids, "factName": FACT}
+        return {
+            **common,
+            "identifierMapping": [{"from": "email", "to": "partnerIds"}],
+            "mappings": [{"from": "id", "to": "profileId"}],
+            "siteNumber": SITE,
+            "partnerAudienceId": SEGMENT,
+            "relay42AudienceNumber": 101,
         }
 
     def expected(self, row: Mapping[str, Any]) -> JSON | None:
-        """What ``/_sandbox/rows`` shows of a person; None of one who has no e-mail address."""
-        if not (row["email"] or "").strip():
-            return None
+        """What ``/_sandbox/rows`` shows of a person; None of one who has no id to be sent."""
         variables = {name: row[name] for name in VARIABLES if row[name] is not None}
         if self._delivery == "facts":
-            return {"id": row["email"], "fields": {"fact": FACT, "source": "CRM", **variables}}
+            return {"id": row["id"], "fields": {"fact": FACT, "source": "CRM", **variables}}
+        if not (row["email"] or "").strip():
+            return None
         fields = {
             "siteNumber": SITE,
             "partnerNumber": PARTNER,
