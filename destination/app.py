@@ -88,17 +88,17 @@ def make_instance(name: str, values: Mapping[str, Any], server: Server) -> Insta
     own = dict.fromkeys(key for model in models for key in model.model_fields)
     known = [*own, *Tuning.model_fields, "kind"]
     problems = [f"{where}: {unknown('Setting', key, known)}" for key in values if key not in known]
-    tuned = {key: value for key, value in values.items() if key in Tuning.model_fields}
-    try:
-        settings = plugin.settings_model.model_validate(
-            {key: value for key, value in values.items() if key in own}
-        )
-        tuning = Tuning.model_validate(tuned)
-    except ValidationError as error:
-        problems += explained(error, plugin.settings_model, where)
+    parsed = list[Any]()
+    for model, keys in ((plugin.settings_model, own), (Tuning, Tuning.model_fields)):
+        try:
+            chosen = {key: value for key, value in values.items() if key in keys}
+            parsed.append(model.model_validate(chosen))
+        except ValidationError as error:
+            problems += explained(error, model, where)
     if problems:
         raise ConfigError("\n".join(problems))
     max_rows = min(server.max_rows, max(1, server.max_body // ROW_ALLOWANCE))
+    settings, tuning = parsed
     return Instance(name, plugin(settings), tuning, deadline=server.deadline, max_rows=max_rows)
 
 
