@@ -714,7 +714,7 @@ def test_a_destination_that_will_not_be_cut_off_is_not_waited_for() -> None:
     assert [each.error.code for each in rejections] == [ht.Code.OUTCOME_UNKNOWN]
 
 
-@pytest.mark.parametrize("name", ["batch_size", "concurrency", "attempts", "latency"])
+@pytest.mark.parametrize("name", ["batch_size", "concurrency", "attempts", "timeout", "latency"])
 def test_limits_with_which_nothing_could_be_delivered_are_refused(name: str) -> None:
     """A limit of zero is a mistake, not a way to deliver nothing and report success."""
     with pytest.raises(ValueError, match="greater than zero"):
