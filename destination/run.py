@@ -50,18 +50,25 @@ def _ended(task: asyncio.Future[Any]) -> None:
         task.exception()  # of one that was cut off nobody asks; it is not to be complained of
 
 
+Group = Sequence[Record]
+"""Records that are delivered together."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     lane: str
     batch: Batch[Any]
+    groups: Sequence[Group]
 
-    def halves(self) -> tuple["_Work", "_Work"]:
-        records = self.batch.records
-        middle = len(records) // 2
-        first = replace(self.batch, records=records[:middle])
-        return replace(self, batch=first), replace(
-            self, batch=replace(self.batch, records=records[middle:])
-        )
+    def halves(self) -> Iterable["_Work"]:
+        """Two of half as many groups; none of a single group, which is not torn apart."""
+        middle = len(self.groups) // 2
+        for groups in (self.groups[:middle], self.groups[middle:]) if middle else ():
+            yield _work(self.lane, self.batch, groups)
+
+
+def _work(lane: str, batch: Batch[Any], groups: Sequence[Group]) -> _Work:
+    return _Work(lane, replace(batch, records=list(chain.from_iterable(groups))), groups)
 
 
 class Run:
@@ -171,10 +178,12 @@ class Run:
 
     def _queues(self, records: Sequence[Record]) -> Iterable[deque[_Work]]:
         """What one worker does in its order: a whole lane, or a single batch."""
+        size = self._limits.batch_size
         for lane, members in self._by_lane(records).items():
+            groups = self._groups(members)
             works = [
-                _Work(lane, replace(self._batch, records=cut))
-                for cut in self._cut(members, self._limits.batch_size)
+                _work(lane, self._batch, groups[start : start + size])
+                for start in range(0, len(groups), size)
             ]
             yield from (deque(works),) if self._limits.in_order else (deque((x,)) for x in works)
 
@@ -186,25 +195,19 @@ class Run:
             lanes.setdefault(lane, []).append(record)
         return lanes
 
-    def _cut(self, records: Sequence[Record], size: int) -> Iterable[Sequence[Record]]:
-        """Batches of so many records; where there are groups, of so many of them."""
+    def _groups(self, records: Sequence[Record]) -> Sequence[Group]:
+        """What is delivered together: mostly each record by itself."""
+        if not self._answers("group"):
+            return [(record,) for record in records]
         options = self._batch.options
-        grouped = list(self._asked(records, lambda one: self._plugin.group(one, options)))
-        if all(group is None for _, group in grouped):
-            members = [record for record, _ in grouped]
-            return [members[start : start + size] for start in range(0, len(members), size)]
         groups: dict[Hashable, list[Record]] = {}
-        for record, group in grouped:
+        for record, group in self._asked(records, lambda one: self._plugin.group(one, options)):
             alone = group is None
             groups.setdefault((alone, record.position if alone else group), []).append(record)
-        pieces = [
+        return [
             group[start : start + LARGEST_GROUP]
             for group in groups.values()
             for start in range(0, len(group), LARGEST_GROUP)
-        ]
-        return [
-            list(chain.from_iterable(pieces[start : start + size]))
-            for start in range(0, len(pieces), size)
         ]
 
     async def _work(self, queues: deque[deque[_Work]]) -> None:
@@ -213,7 +216,7 @@ class Run:
             while queue:
                 work = queue.popleft()
                 if await self._attempt(work):
-                    halves = reversed(work.halves())
+                    halves = reversed(list(work.halves()))
                     if self._limits.in_order:
                         queue.extendleft(halves)
                     else:
@@ -249,7 +252,7 @@ class Run:
         try:
             self._note(records, await self._delivered(work.batch, delivery))
         except RefusedError as error:
-            if len(records) > 1 and self._limits.halve:
+            if len(work.groups) > 1 and self._limits.halve:
                 return True
             self.reject(records, error)
         except FatalError as error:

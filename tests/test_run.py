@@ -772,6 +772,23 @@ def test_the_batch_size_counts_groups():
     assert plugin.batches == [[0, 3, 1, 4], [2, 5, 6], [7]]
 
 
+def test_a_refused_batch_is_halved_between_groups():
+    """A group that is refused is rejected whole: what belongs together is not torn apart."""
+    sent = [record(n, household="abc"[n % 3]) for n in range(9)]
+    plugin = Choosy(refusing(4))
+
+    errors, _ = deliver(plugin, sent, batch_size=3)
+
+    assert sorted(errors) == [1, 4, 7]
+    assert plugin.batches == [
+        [0, 3, 6, 1, 4, 7, 2, 5, 8],
+        [0, 3, 6],
+        [1, 4, 7, 2, 5, 8],
+        [1, 4, 7],
+        [2, 5, 8],
+    ]
+
+
 def test_a_group_has_a_largest_size():
     """A group of more than a thousand records is cut."""
     plugin = Choosy()
