@@ -152,7 +152,7 @@ def _rpc(server: Server) -> Any:
         ):
             body = await read_json(request, server.max_body, opened.deadline, opened.hold)
             call = rpc.Call(instance, opened.deadline, server.max_rows)
-            answer = await rpc.answer(hightouch.METHODS, body, call)
+            answer = await rpc.answer(hightouch.SERVED, body, call)
         response = web.Response(status=204) if answer is None else _json(answer)
         if admission.draining:
             response.force_close()

@@ -63,7 +63,7 @@ class Subject:
         """The response object of one call."""
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         call = rpc.Call(self.instance, Deadline(25), 10_000)
-        answer = await rpc.answer(hightouch.METHODS, msgspec.json.encode(request), call)
+        answer = await rpc.answer(hightouch.SERVED, msgspec.json.encode(request), call)
         assert answer is not None
         decoded: dict[str, Any] = msgspec.json.decode(answer)
         return decoded
