@@ -84,8 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         before = machine()
         run([*dict.fromkeys(line.trial for line in chosen.only)], chosen.repeats, samples)
     except KeyboardInterrupt:
-        print("Interrupted; this is what was measured.", file=sys.stderr)
-        report.tell(Results(samples), chosen.only)
+        print("Interrupted.", file=sys.stderr)
+        if samples:
+            report.tell(Results(samples), chosen.only)
         return INTERRUPTED
     except Broken as error:
         print(f"The bench broke off: {error}", file=sys.stderr)

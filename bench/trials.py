@@ -128,7 +128,7 @@ TEMPLATES = {
         "{% else %} has never come{% endif %}, since {{ signed_up | date: '%e %B %Y' }}"
     ),
 }
-TEMPLATE_ROWS, TEMPLATE_TIMES = 1000, 3
+TEMPLATE_ROWS, TEMPLATE_TIMES = 1000, 10
 
 
 @contextmanager
