@@ -23,8 +23,8 @@ YES_NO = {True: "yes", False: "no", None: ""}
 def shown(line: Line, spread: Spread) -> list[str]:
     """A line as the cells of a row."""
     word = "at most" if line.at_most else "at least"
-    wanted = "" if line.wanted is None else f"{word} {_number(line.wanted)}{line.unit}"
-    aim = "" if line.aim is None else f"{'; ' if wanted else ''}aim {_number(line.aim)}{line.unit}"
+    wanted = "" if line.wanted is None else f"{word} {line.wanted:g}{line.unit}"
+    aim = "" if line.aim is None else f"{'; ' if wanted else ''}aim {line.aim:g}{line.unit}"
     return [
         line.id,
         line.what,
