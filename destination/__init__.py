@@ -36,14 +36,28 @@ from destination.plugin import Destination, NoOptions
 from destination.quoting import quoted
 from destination.schema import TemplateText
 from destination.singly import each
-from destination.strict import Address, HeaderName, HeaderValue, Line, SecretLine, Strict
+from destination.spec.declarations import FieldDeclaration
+from destination.spec.http import Declared, HttpDestination
+from destination.spec.prepared import ungrouped
+from destination.spec.request import Request
+from destination.spec.selection import Selection
+from destination.strict import (
+    Address,
+    HeaderName,
+    HeaderValue,
+    Line,
+    OptionalAddress,
+    SecretLine,
+    Strict,
+)
 from destination.sync import Sync
 from destination.template import Template
 from destination.vendor.access import Auth, NoAuth, Signing, credentials
 from destination.vendor.auth import HeaderAuth, bearer
 from destination.vendor.client import VendorClient
 from destination.vendor.connection import Connection
-from destination.vendor.grants import Grant
+from destination.vendor.encoding import encode
+from destination.vendor.grants import Grant, Renewing, Token, TokenNames, TokenRequest
 from destination.vendor.oauth import TokenAuth
 
 __all__ = [
@@ -54,16 +68,19 @@ __all__ = [
     "Code",
     "ConfigError",
     "Connection",
+    "Declared",
     "Destination",
     "DestinationError",
     "FatalError",
     "Field",
+    "FieldDeclaration",
     "FieldType",
     "Form",
     "Grant",
     "HeaderAuth",
     "HeaderName",
     "HeaderValue",
+    "HttpDestination",
     "Limits",
     "Line",
     "Mode",
@@ -72,26 +89,35 @@ __all__ = [
     "NoOptions",
     "Object",
     "Operation",
+    "OptionalAddress",
     "Rate",
     "RateLimited",
     "Record",
     "RefusedError",
     "Rejection",
+    "Renewing",
+    "Request",
     "RowError",
     "SecretLine",
+    "Selection",
     "Signing",
     "Strict",
     "Sync",
     "TargetError",
     "Template",
     "TemplateText",
+    "Token",
     "TokenAuth",
+    "TokenNames",
+    "TokenRequest",
     "UnavailableError",
     "VendorClient",
     "bearer",
     "credentials",
     "each",
+    "encode",
     "event_id",
     "per_second",
     "quoted",
+    "ungrouped",
 ]

@@ -56,6 +56,9 @@ class Call:
         records = self._run.wanted(self._run.distinct(records))
         with self._order.turn(map(self._row, records)) as turn:
             for wave in waves(records):
+                if turn.is_first:
+                    await self._send(wave)
+                    continue
                 held_up = [each for each in wave if turn.must_wait(self._row(each))]
                 waits = {each.position for each in held_up}
                 await self._send([each for each in wave if each.position not in waits])
@@ -106,22 +109,26 @@ async def mapped(
     now = asyncio.get_running_loop().time
     records, rejections, turn = list[Record](), list[Rejection](), now()
     for row in rows:
-        try:
-            if now() > deadline.end:
-                raise deadline.not_sent()
-            if isinstance(row.columns, RowError):
-                raise row.columns
-            records.append(plan.record(row.position, row.id, row.columns))
-        except DestinationError as error:
-            rejections.append(Rejection(row.position, error))
-        if now() - turn > TURN:
+        moment = now()
+        if moment - turn > TURN:
             await asyncio.sleep(0)
-            turn = now()
+            turn = moment = now()
+        if moment > deadline.end:
+            rejections.append(Rejection(row.position, deadline.not_sent()))
+        elif isinstance(row.columns, RowError):
+            rejections.append(Rejection(row.position, row.columns))
+        else:
+            try:
+                records.append(plan.record(row.position, row.id, row.columns))
+            except DestinationError as error:
+                rejections.append(Rejection(row.position, error))
     return records, rejections
 
 
 def waves(records: Sequence[Record]) -> Iterable[list[Record]]:
     """The records in groups without repeated ids: later versions of a row go after earlier ones."""
+    if len({(type(record.id), record.id) for record in records}) == len(records):
+        return [list(records)]
     seen: dict[tuple[type, Any], int] = {}
     groups: list[list[Record]] = []
     for record in records:

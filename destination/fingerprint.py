@@ -7,6 +7,8 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from destination.columns import Columns
+from destination.errors import RowError
 from destination.mapping import Column, FieldMapping, Rendered, Source, Static, Unresolved
 from destination.model import Batch, Record
 
@@ -42,7 +44,12 @@ def id_bytes(id: str | float) -> bytes:
 
 def content(row: Mapping[str, Any]) -> bytes:
     """A row's columns as bytes, the same in whatever order they came."""
-    return _encoder.encode(row)
+    if not isinstance(row, Columns):
+        return _encoder.encode(row)
+    try:
+        return _encoder.encode(row.read())
+    except RowError:  # of a column that nobody reads
+        return row.raw
 
 
 def event_id(batch: Batch[Any], records: Iterable[Record]) -> str:
@@ -56,6 +63,11 @@ def event_id(batch: Batch[Any], records: Iterable[Record]) -> str:
     for part in _identifying(batch, records):
         digest.update(len(part).to_bytes(8, "big") + part)
     return str(uuid5(NAMESPACE, digest.hexdigest()))
+
+
+def anonymous_id(id_column: str, id: str | float) -> str:
+    """An id for whoever a row is about: the same in every sync by this column, and no more."""
+    return str(uuid5(NAMESPACE, f"{id_column}\n{id_bytes(id).decode()}"))
 
 
 def _identifying(batch: Batch[Any], records: Iterable[Record]) -> Iterable[bytes]:

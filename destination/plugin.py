@@ -58,7 +58,7 @@ class Destination(Generic[SettingsT, OptionsT]):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Read the two models from the generic parameters; refuse option names that cannot work."""
         super().__init_subclass__(**kwargs)
-        for base in getattr(cls, "__orig_bases__", ()):
+        for base in cls.__dict__.get("__orig_bases__", ()):
             models = [model for model in get_args(base) if isinstance(model, type)]
             if len(models) == 2:
                 cls.settings_model, cls.options_model = models
@@ -141,7 +141,8 @@ class Destination(Generic[SettingsT, OptionsT]):
         """
         What is delivered together: a group's records come in one batch; None is no group.
 
-        ``limits.batch_size`` counts groups then. A group of more than a thousand records is cut.
+        ``limits.batch_size`` counts groups then, and a refused batch is halved between them. A
+        group of more than a thousand records is cut.
         """
         return None
 

@@ -3,15 +3,20 @@
 import importlib
 import importlib.metadata
 import pkgutil
+from pathlib import Path
 from typing import Any
 
 from destination.errors import ConfigError
 from destination.plugin import Destination
+from destination.spec import kinds as spec
 from destination.sync import unknown
 
 PACKAGE = "destinations"
 STAND_INS = f"{PACKAGE}.sandbox"
 ENTRY_POINTS = "destination.kinds"
+
+SPEC = "spec"
+"""The kind of a destination that a spec file declares; its setting ``spec`` names the file."""
 
 
 def kinds() -> list[str]:
@@ -44,6 +49,20 @@ def load(kind: str) -> type[Destination[Any, Any]]:
         if getattr(each, "__module__", None) == module.__name__
     ]
     return _checked(kind, own)
+
+
+def chosen(kind: str, file: Any) -> type[Destination[Any, Any]]:
+    """
+    The class that a destination's settings ask for: of a kind, or, for ``spec``, of a spec file.
+
+    Raises:
+        ConfigError: There is no such kind or file, or it is broken.
+    """
+    if kind != SPEC:
+        return load(kind)
+    if not isinstance(file, str) or not file:
+        raise ConfigError('a spec file is missing: name it, as in spec = "acme.toml"')
+    return spec.load(Path(file))
 
 
 def stand_in(kind: str) -> Any:

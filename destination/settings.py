@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -28,6 +27,8 @@ from pydantic_settings import (
 )
 
 from destination.errors import ConfigError
+from destination.problems import explained
+from destination.strict import Size
 from destination.sync import unknown
 
 DEFAULT_FILE = Path("destinations.toml")
@@ -35,19 +36,7 @@ SHORTEST_SECRET = 32
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 
-_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?", re.IGNORECASE)
-_UNITS = {"b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 _REFERENCE = re.compile(r"\$?\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-
-
-def _size(value: Any) -> Any:
-    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
-        return int(match[1]) * _UNITS[(match[2] or "B").lower()]
-    return value
-
-
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
-"""Bytes, as a number or as text such as ``32MiB``."""
 
 
 class Server(BaseModel):
@@ -150,27 +139,6 @@ def load(path: Path | None = None) -> Settings:
         raise ConfigError(f"{error}: it must be JSON") from None
 
 
-def explained(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """One line for each error: where, and what was expected; never the value."""
-    lines = []
-    for detail in error.errors(include_url=False, include_input=False):
-        where = ".".join(str(part) for part in detail["loc"])
-        if detail["type"] == "extra_forbidden":
-            # The names are known at the top only; below stands one of several shapes.
-            top = list(model.model_fields) if len(detail["loc"]) <= 2 else []
-            name = str(detail["loc"][-1])
-            hint = (
-                unknown("Setting", name, top) if top else f'Setting "{name}" does not exist here.'
-            )
-            lines.append(f"{where}: {hint}")
-            continue
-        message = detail["msg"].removeprefix("Value error, ")
-        if detail["type"] == "union_tag_invalid":  # whose message quotes what was given
-            message = f"{detail['ctx']['discriminator']} must be {detail['ctx']['expected_tags']}"
-        lines.append(f"{where}: {message}" if where else message)
-    return lines
-
-
 def _file(path: Path | None) -> dict[str, Any]:
     chosen = path or (Path(given) if (given := os.environ.get("DESTINATION_CONFIG")) else None)
     if chosen is None:
@@ -186,7 +154,16 @@ def _file(path: Path | None) -> dict[str, Any]:
     for key in document.keys() - {"server", "destinations"}:
         raise ConfigError(f"{chosen}: {unknown('Setting', key, ['server', 'destinations'])}")
     expanded: dict[str, Any] = expand(document, os.environ)
-    return expanded
+    return _with_spec_files(expanded, chosen.parent)
+
+
+def _with_spec_files(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Spec files are named as seen from the file that names them."""
+    destinations = document.get("destinations", {})
+    for values in destinations.values() if isinstance(destinations, dict) else ():
+        if isinstance(values, dict) and isinstance(file := values.get("spec"), str):
+            values["spec"] = str(folder / file)
+    return document
 
 
 def _nested(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -211,6 +188,8 @@ def _leaf(name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
+        if "{{" in text:
+            return text  # a template that gives JSON
         raise ConfigError(f"{name}: starts like JSON and is not") from None
 
 

@@ -1,8 +1,34 @@
 """What an operator's settings are made of: nothing unknown, single lines, hidden secrets."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    RootModel,
+    SecretStr,
+)
+
+_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?", re.IGNORECASE)
+_UNITS = {"b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
+_FRAMING = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
 
 
 class Strict(BaseModel):
@@ -11,6 +37,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
     )
+
+
+def shapes(model: type[BaseModel]) -> tuple[type[BaseModel], ...]:
+    """What settings may look like: the model, or each of those in the union of a ``RootModel``."""
+    if not issubclass(model, RootModel):
+        return (model,)
+    return get_args(model.model_fields["root"].annotation)
 
 
 def _line(value: str) -> str:
@@ -30,11 +63,26 @@ def _secret(value: SecretStr) -> SecretStr:
     return value
 
 
-def _without_userinfo(url: HttpUrl) -> HttpUrl:
-    if url.username or url.password:
+def _without_userinfo(url: HttpUrl | None) -> HttpUrl | None:
+    if url and (url.username or url.password):
         raise ValueError("credentials belong into auth, not into the address")
     return url
 
+
+def _own_header(value: str) -> str:
+    if value.lower() in _FRAMING:
+        raise ValueError("is a header that the connection itself writes")
+    return value
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
+        return int(match[1]) * _UNITS[(match[2] or "B").lower()]
+    return value
+
+
+Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+"""Bytes, as a number or as text such as ``32MiB``."""
 
 Line = Annotated[str, AfterValidator(_filled)]
 """One line of printable ASCII, not empty."""
@@ -42,11 +90,16 @@ Line = Annotated[str, AfterValidator(_filled)]
 SecretLine = Annotated[SecretStr, AfterValidator(_secret)]
 """A secret that is one line of printable ASCII, not empty."""
 
-HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
-"""The name of a header."""
+HeaderName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), AfterValidator(_own_header)
+]
+"""The name of a header, but of one that says how long a message is or where it goes."""
 
 HeaderValue = Annotated[str, AfterValidator(_line)]
 """The value of a header; it may be empty."""
 
 Address = Annotated[HttpUrl, AfterValidator(_without_userinfo), Field(repr=False)]
 """An absolute http or https URL without credentials; it is not shown, since its path may be one."""
+
+OptionalAddress = Annotated[HttpUrl | None, AfterValidator(_without_userinfo), Field(repr=False)]
+"""The same or None: within a union an ``Address`` would be shown."""

@@ -1,144 +1,140 @@
 """
-Webhook: rows to any HTTP API that takes JSON.
+Webhook: rows to any HTTP API.
 
 Each row is one request, or, with ``batching = "array"``, up to ``batch_size`` rows are one JSON
-array. A record is ``{"operation", "id", "fields"}``: what happened to the row, the value of its
-id column, and the mapped fields. A 2xx answer acknowledges all that a request carried.
+array. What is sent of a row is ``{"operation", "id", "fields"}``, a canonical event, or what a
+template makes of either. A 2xx answer acknowledges all that a request carried, except for the rows
+that the answer names, where it is told how.
 """
 
 from contextlib import suppress
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import Any, Self
 
-import httpx
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 
 import destination
 from destination import (
-    Address,
     Auth,
-    Batch,
     Connection,
-    Destination,
-    DestinationError,
+    Declared,
+    FieldDeclaration,
     FieldType,
-    HeaderName,
-    HeaderValue,
-    Limits,
+    HttpDestination,
     Mode,
     NoAuth,
     NoOptions,
     Object,
-    Record,
+    Operation,
     RefusedError,
-    Rejection,
+    Request,
+    Selection,
     Signing,
-    Strict,
-    TargetError,
     credentials,
+    ungrouped,
 )
 
 
-class ReceiverField(Strict):
-    """A field that the receiver knows, shown in the mapping form and coerced to its type."""
+class Settings(Request, Selection):
+    """Where the rows go, and how; ``url`` and credentials belong to the operator."""
 
-    id: Annotated[str, Field(min_length=1)]
-    label: str = ""
-    type: FieldType = FieldType.STRING
-    description: str = ""
-    required: bool = False
-    identifier: bool = False
-    choices: tuple[str, ...] = ()
-
-
-class Settings(Strict):
-    """Where the rows go; ``url`` and credentials belong to the operator."""
-
-    url: Address
-    """Where rows are sent."""
-    method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"
-    """The HTTP method of every request."""
     auth: Auth = NoAuth()
     """The receiver's way of letting us in."""
     signing: Signing | None = None
-    """How the receiver can tell that a request is ours, beside ``auth``."""
-    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
-    """Fixed headers for every request."""
-    batching: Literal["none", "array"] = "none"
-    """A JSON object for each row, or an array of up to ``batch_size`` of them."""
-    fields: tuple[ReceiverField, ...] = ()
+    """How the receiver can tell that a request is ours, beside `auth`."""
+    operations: dict[Operation, dict[str, Any]] = Field(default_factory=dict)
+    """What is different for rows to `add`, `change` or `remove`, such as `method` and `url`."""
+    fields: tuple[FieldDeclaration, ...] = ()
     """The receiver's fields, shown in the mapping form and coerced to their types."""
-    idempotent: bool = False
-    """The receiver takes the same record twice without harm: it is sent again after no answer."""
     custom_fields: bool = True
     """Fields that are not declared may be mapped too."""
 
+    @model_validator(mode="after")
+    def _absolute(self) -> Self:
+        """Each operation's request is whole, and goes to an address of its own."""
+        for operation, request in self.requests.items():
+            if not request.url.strip().lower().startswith(("http://", "https://")):
+                where = "url" if request.url == self.url else f"operations.{operation}.url"
+                raise ValueError(f"{where}: must start with https:// (or http://)")
+        for problem in ungrouped(self, self.requests):
+            raise ValueError(f"group_by: {problem}")
+        return self
+
+    @cached_property
+    def requests(self) -> dict[str, Request]:
+        """The request for each operation."""
+        every = self.model_dump(include=set(Request.model_fields), exclude_unset=True)
+        return {str(one): _request(one, every | self.operations.get(one, {})) for one in Operation}
+
+
+def _request(operation: Operation, parts: dict[str, Any]) -> Request:
+    try:
+        return Request.model_validate(parts)
+    except ValidationError as error:
+        told = (
+            f"operations.{operation}.{'.'.join(map(str, each['loc']))}: {each['msg']}"
+            for each in error.errors(include_url=False, include_input=False)
+        )
+        raise ValueError("; ".join(told)) from None
+
 
 MODES = (
-    Mode("upsert", "Upsert", "upsert", "upsert", description="Sends added and changed rows."),
-    Mode(
-        "mirror", "Mirror", "upsert", "upsert", "delete", "Sends added, changed and removed rows."
-    ),
-    Mode("insert", "Insert", "upsert", description="Sends added rows only."),
+    Mode("upsert", "Upsert", "add", "change", description="Sends added and changed rows."),
+    Mode("mirror", "Mirror", "add", "change", "remove", "Sends added, changed and removed rows."),
+    Mode("insert", "Insert", "add", description="Sends added rows only."),
 )
 
 ANY_ID = destination.Field(
     "id", "ID", identifier=True, description="What the receiver matches rows by."
 )
 
-ARRAY_SIZE, LARGEST_ARRAY = 100, 10_000
+TYPES = ("track", "page", "identify", "group")
+
+EVENT = (
+    destination.Field("userId", "User ID", identifier=True, description="Who did it."),
+    destination.Field("anonymousId", "Anonymous ID", description="By default one for each row."),
+    destination.Field(
+        "type", "Type", FieldType.ENUM, choices=("track", "page", "identify", "group")
+    ),
+    destination.Field("event", "Event", description="What was done, for events of type track."),
+    destination.Field("timestamp", "Time", FieldType.DATETIME, "When; by default now."),
+    destination.Field("messageId", "Message ID", description="By default one that never changes."),
+)
 
 
-class Webhook(Destination[Settings, NoOptions]):
-    """Rows as JSON requests to one URL."""
+class Webhook(HttpDestination[Settings, NoOptions]):
+    """Rows as requests to any HTTP API."""
 
     kind = "webhook"
     label = "Webhook"
 
+    def declared(self) -> Declared:
+        """The operator's settings say it all."""
+        return Declared(
+            self.settings.requests,
+            MODES,
+            self.settings,
+            identified=self.settings.signing is not None,
+        )
+
     def connection(self) -> Connection:
-        """The configured URL is absolute; only credentials and headers come from here."""
-        auth = credentials(self.settings.auth, self.settings.signing)
-        return Connection(auth=auth, headers=self.settings.headers)
+        """URLs are absolute; only credentials come from here."""
+        return Connection(
+            auth=credentials(self.settings.auth, self.settings.signing),
+            max_answer=self.longest_answer,
+        )
 
     async def check(self) -> None:
         """An OPTIONS request, which writes nothing: any answer but "who are you?" will do."""
-        with suppress(RefusedError):
-            await self.http.request("OPTIONS", str(self.settings.url))
+        url = self.settings.url
+        if "{{" not in url and "{%" not in url:
+            with suppress(RefusedError):
+                await self.http.request("OPTIONS", url)
 
     async def discover(self) -> tuple[Object, ...]:
         """One nameless object with the receiver's fields."""
-        declared = tuple(destination.Field(**dict(each)) for each in self.settings.fields)
-        fields = declared if any(each.identifier for each in declared) else (ANY_ID, *declared)
-        return (Object(modes=MODES, fields=fields, custom_fields=self.settings.custom_fields),)
-
-    def limits_for(self, mode: str | None, options: NoOptions | None) -> Limits:
-        """One record a request, or an array of them."""
-        remember = 0.0 if self.settings.idempotent else Limits().remember
-        if self.settings.batching == "array":
-            return Limits(batch_size=ARRAY_SIZE, largest_batch=LARGEST_ARRAY, remember=remember)
-        return Limits(remember=remember)
-
-    def classify(self, response: httpx.Response) -> DestinationError | None:
-        """One address takes every array: if that is not there, no part of an array will find it."""
-        if self.settings.batching == "array" and response.status_code in (404, 405):
-            return TargetError(
-                f"the receiver answered {response.status_code}: nothing takes rows here"
-            )
-        return None
-
-    async def deliver(self, batch: Batch[NoOptions]) -> tuple[Rejection, ...]:
-        """One request; a good answer acknowledges every record in it."""
-        bodies = [_body(batch, record) for record in batch.records]
-        if self.settings.batching == "none":
-            [body] = bodies
-        await self.http.request(
-            self.settings.method,
-            str(self.settings.url),
-            json=bodies if self.settings.batching == "array" else body,
-            repeatable=self.settings.idempotent or None,
-            verdict="status",
-        )
-        return ()
-
-
-def _body(batch: Batch[NoOptions], record: Record) -> dict[str, Any]:
-    return {"operation": batch.operation, "id": record.id, "fields": record.fields}
+        declared = tuple(one.field() for one in self.settings.fields)
+        if not any(one.identifier for one in declared):
+            usual = EVENT if self.settings.payload == "event" else (ANY_ID,)
+            declared = (*usual, *declared)
+        return (Object(modes=MODES, fields=declared, custom_fields=self.settings.custom_fields),)

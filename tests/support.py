@@ -193,7 +193,7 @@ def a_call(
     memory: Memory | NoMemory | None = None,
 ) -> Call:
     """A call that begins now, on its own unless it shares order or memory with others."""
-    batch = Batch(None, "upsert", ht.Operation.ADD, "upsert", ht.NoOptions(), ())
+    batch = Batch(None, "upsert", ht.Operation.ADD, "add", ht.NoOptions(), ())
     deadline, remembered = Deadline(seconds), memory or NoMemory()
     run = Run(plugin, batch, limits, permits, deadline, remembered)
     return Call(run, deadline, scope="sync", order=order or Order(), memory=remembered)

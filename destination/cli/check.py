@@ -14,7 +14,12 @@ from destination.bugs import caught
 from destination.cli import FAILED, config_option, fail, json_option, table
 from destination.errors import ConfigError, DestinationError
 from destination.metrics import Metrics
+from destination.plugin import Destination
 from destination.settings import Server, load
+from destination.spec.files import SUFFIXES
+from destination.spec.kinds import SpecDestination
+from destination.spec.kinds import load as load_spec
+from destination.spec.trials import differences
 from destination.state.sqlite import SqliteStore
 
 SECONDS = 15.0
@@ -39,8 +44,26 @@ def check_command(names: tuple[str, ...], config: str | None, *, as_json: bool) 
     """
     Check settings and credentials of every destination (or of NAMES) against the vendor.
 
-    Reads only. Exits 1 when a check fails.
+    Reads only. A spec file's own tests run first, without the vendor; a NAME may also be a spec
+    file, of which only these are run. Exits 1 when a check fails.
     """
+    files = [Path(name) for name in names if name.lower().endswith(SUFFIXES)]
+    names = tuple(name for name in names if Path(name) not in files)
+    outcomes = [asyncio.run(_file(file)) for file in files]
+    if names or not files:
+        outcomes += _configured(names, config)
+    if as_json:
+        click.echo(json.dumps([asdict(each) for each in outcomes], indent=2))
+    else:
+        rows = [
+            [each.name, each.kind, "ok" if each.ok else "FAILED", each.says] for each in outcomes
+        ]
+        table("Checks", ["destination", "kind", "", "what it says"], rows)
+    sys.exit(0 if all(each.ok for each in outcomes) else FAILED)
+
+
+def _configured(names: tuple[str, ...], config: str | None) -> list[Outcome]:
+    """The outcomes of destinations that are configured."""
     try:
         settings = load(Path(config) if config else None)
     except ConfigError as error:
@@ -64,15 +87,7 @@ def check_command(names: tuple[str, ...], config: str | None, *, as_json: bool) 
             "Write destinations.toml first.",
             FAILED,
         )
-    outcomes = asyncio.run(_all(chosen, settings.server))
-    if as_json:
-        click.echo(json.dumps([asdict(each) for each in outcomes], indent=2))
-    else:
-        rows = [
-            [each.name, each.kind, "ok" if each.ok else "FAILED", each.says] for each in outcomes
-        ]
-        table("Checks", ["destination", "kind", "", "what it says"], rows)
-    sys.exit(0 if all(each.ok for each in outcomes) else FAILED)
+    return asyncio.run(_all(chosen, settings.server))
 
 
 async def _all(destinations: dict[str, dict[str, Any]], server: Server) -> list[Outcome]:
@@ -81,15 +96,38 @@ async def _all(destinations: dict[str, dict[str, Any]], server: Server) -> list[
     )
 
 
+async def _file(path: Path) -> Outcome:
+    """A spec file by itself."""
+    try:
+        kind = load_spec(path)
+        return Outcome(path.name, kind.kind, ok=True, says=await _tried(kind))
+    except ConfigError as error:
+        return Outcome(path.name, "spec", ok=False, says=error.message)
+
+
+async def _tried(kind: type[Destination[Any, Any]]) -> str:
+    """How many of a spec file's tests passed. Raises ConfigError with what did not."""
+    if not issubclass(kind, SpecDestination):
+        return ""
+    tests, problems = kind.document.tests, list[str]()
+    for test in tests:
+        problems += [f"{test.name}: {each}" for each in await differences(kind, test)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return f"{len(tests)} tests passed"
+
+
 async def _one(name: str, values: dict[str, Any], server: Server) -> Outcome:
     kind = str(values.get("kind", ""))
     try:
+        made = make_instance(name, values, server)
+        tried = await _tried(type(made.plugin))
         async with (
             SqliteStore(None) as store,
-            make_instance(name, values, server).opened(store, Metrics().of(name)) as instance,
+            made.opened(store, Metrics().of(name)) as instance,
             asyncio.timeout(SECONDS),
         ):
-            says = await instance.check()
+            says = await instance.check() or "reachable, credentials accepted"
     except ConfigError as error:
         return Outcome(name, kind, ok=False, says=error.message)
     except DestinationError as error:
@@ -98,4 +136,4 @@ async def _one(name: str, values: dict[str, Any], server: Server) -> Outcome:
         return Outcome(name, kind, ok=False, says=f"no answer within {SECONDS:.0f} s")
     except Exception as error:  # noqa: BLE001 - one broken kind must not hide the others' checks
         return Outcome(name, kind, ok=False, says=caught(error))
-    return Outcome(name, kind, ok=True, says=says or "reachable, credentials accepted")
+    return Outcome(name, kind, ok=True, says="; ".join(filter(None, (tried, says))))

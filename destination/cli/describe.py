@@ -1,6 +1,7 @@
 """``destination list`` and ``destination describe``."""
 
 import asyncio
+import inspect
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -16,6 +17,11 @@ from destination.errors import ConfigError
 from destination.model import Object
 from destination.plugin import Destination
 from destination.settings import load
+from destination.spec import document
+from destination.spec import kinds as spec
+from destination.spec.files import SUFFIXES, file_schema
+from destination.spec.request import Request
+from destination.strict import shapes
 from destination.tuning import Tuning
 
 
@@ -59,9 +65,18 @@ def _summary(kind: str) -> dict[str, str]:
 @click.argument("kind")
 @json_option
 def describe_command(kind: str, *, as_json: bool) -> None:
-    """Show what a KIND can be told: settings, options, objects, modes, fields, limits."""
+    """
+    Show what a KIND can be told: settings, options, objects, modes, fields, limits.
+
+    A KIND may be a spec file. "spec" itself is the form of such a file; with --json its JSON
+    Schema, by which editors complete it.
+    """
+    if kind == registry.SPEC:
+        _show_format(as_json=as_json)
+        return
+    is_file = kind.lower().endswith(SUFFIXES)
     try:
-        described = _description(registry.load(kind))
+        described = _description(spec.load(Path(kind)) if is_file else registry.load(kind))
     except ConfigError as error:
         fail(
             f'There is no description of "{kind}".',
@@ -73,6 +88,21 @@ def describe_command(kind: str, *, as_json: bool) -> None:
         click.echo(json.dumps(described, indent=2, default=str))
     else:
         _show(described)
+
+
+def _show_format(*, as_json: bool) -> None:
+    """The form of a spec file."""
+    if as_json:
+        click.echo(json.dumps(file_schema(), indent=2))
+        return
+    click.secho(f"A spec file, in {', '.join(SUFFIXES)}", bold=True)
+    click.echo(f"{inspect.getdoc(document)}\n")
+    for title, model in (("The file", document.Document), ("A request", Request)):
+        rows = [
+            [each["name"], each["type"], _needed(each), each["description"]]
+            for each in _parameters(model)
+        ]
+        table(title, ["key", "type", "default", "what it is"], rows)
 
 
 def _description(plugin: type[Destination[Any, Any]]) -> dict[str, Any]:
@@ -105,6 +135,11 @@ async def _discovered(plugin: Destination[Any, Any]) -> Iterable[Object]:
 
 
 def _parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
+    """What a model takes; where it is one of several, each is listed after what chooses it."""
+    return [each for shape in shapes(model) for each in _of_shape(shape)]
+
+
+def _of_shape(model: type[BaseModel]) -> list[dict[str, Any]]:
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
     return [
@@ -127,6 +162,8 @@ def _type(prop: dict[str, Any], definitions: dict[str, Any]) -> str:
     if reference := prop.get("$ref"):
         target = definitions[reference.rsplit("/", 1)[-1]]
         return f"{{ {', '.join(_keys(target))} }}"
+    if "const" in prop:
+        return json.dumps(prop["const"])
     if "enum" in prop:
         return " | ".join(json.dumps(value) for value in prop["enum"])
     if prop.get("type") == "array":
@@ -158,7 +195,7 @@ def _show(described: dict[str, Any]) -> None:
             [
                 each["name"],
                 each["type"].replace(" or {", "\nor {"),
-                "required" if each["required"] else _text(each["default"]),
+                _needed(each),
                 each["description"],
             ]
             for each in described[title]
@@ -185,6 +222,10 @@ def _show(described: dict[str, Any]) -> None:
         table(f"Fields{of}", ["field", "type", "", "what it is"], marks)
     limits = {name: value for name, value in described["limits"].items() if value is not None}
     click.echo("Limits: " + ", ".join(f"{name} {value}" for name, value in limits.items()))
+
+
+def _needed(parameter: dict[str, Any]) -> str:
+    return "required" if parameter["required"] else _text(parameter["default"])
 
 
 def _marks(field: dict[str, Any]) -> str:

@@ -7,10 +7,11 @@ too much fails on that row. Nothing but the given values can be reached.
 
 ``Template`` gives text. The others give text for a place with a grammar of its own, and no
 value can break out of its place there: ``JsonTemplate`` and ``Structure`` give JSON values,
-``UrlTemplate``, ``HeaderTemplate`` and ``FormTemplate`` parts of a request. What is rendered
-for one row may share one ``Allowance``.
+``UrlTemplate``, ``HeaderTemplate`` and ``FormTemplate`` parts of a request; ``Condition`` decides
+about a row. What is rendered for one row may share one ``Allowance``.
 """
 
+from destination.template.conditions import Condition
 from destination.template.faults import TemplateError, TemplateSyntaxError
 from destination.template.forms import FormTemplate
 from destination.template.headers import HeaderTemplate
@@ -24,6 +25,7 @@ from destination.template.urls import UrlTemplate
 __all__ = [
     "MAX_SOURCE",
     "Allowance",
+    "Condition",
     "FormTemplate",
     "HeaderTemplate",
     "JsonTemplate",

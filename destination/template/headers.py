@@ -14,8 +14,8 @@ from destination.template.rendering import Allowance
 from destination.template.sinks import Traced
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_FORBIDDEN = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
-_PROBLEM = "a character that no header may hold"
+_FORBIDDEN = re.compile(r"[^\t\x20-\x7e]")
+_PROBLEM = "a character that no header may hold; the filter url_encode makes ASCII of any text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ class HeaderTemplate:
         allowance: Allowance | None = None,
     ) -> str:
         """
-        The value for this row: one line of Latin-1 characters, perhaps empty.
+        The value for this row: one line of ASCII characters, perhaps empty.
 
         Raises:
-            TemplateError: It fails on these values, or holds a control character or one that
-                Latin-1 does not have; the message names the header.
+            TemplateError: It fails on these values, or holds a control character or one that is
+                not ASCII; the message names the header.
         """
         sink = Traced()
         try:

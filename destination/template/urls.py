@@ -37,8 +37,8 @@ class UrlTemplate:
     """
 
     template: Template
-    _base: str
-    """The part of the text that no value and no choice can change: scheme and host, if any."""
+    base: str
+    """Scheme and host, if any: the part of the text that no value and no choice can change."""
 
     @classmethod
     def parse(cls, source: str) -> "UrlTemplate":
@@ -92,11 +92,11 @@ class UrlTemplate:
         """What is wrong with a URL, and at which character."""
         if found := _NOT_URL.search(url):
             return "a character that no URL has here", found.start()
-        if not self._base and _SCHEME.match(url):
+        if not self.base and _SCHEME.match(url):
             return _HOST_FIXED, 0
-        path = "/" + url[len(self._base) :].partition("?")[0]
+        path = "/" + url[len(self.base) :].partition("?")[0]
         if found := _DOTS.search(path):
-            return "a path segment is '.' or '..'", max(found.start() - 1 + len(self._base), 0)
+            return "a path segment is '.' or '..'", max(found.start() - 1 + len(self.base), 0)
         return None
 
 

@@ -69,7 +69,7 @@ def test_list_shows_kinds_and_destinations(tmp_path: Path) -> None:
     done = command(tmp_path, "list", "--json")
 
     listed = json.loads(done.stdout)
-    assert {"kind": "webhook", "summary": "Rows as JSON requests to one URL."} in listed["kinds"]
+    assert {"kind": "webhook", "summary": "Rows as requests to any HTTP API."} in listed["kinds"]
     assert listed["destinations"] == [{"name": "crm", "kind": "webhook"}]
 
 
@@ -89,7 +89,7 @@ def test_describe_shows_what_a_kind_can_be_told(tmp_path: Path) -> None:
     done = command(tmp_path, "describe", "webhook")
 
     assert done.returncode == 0
-    for word in ("url", "batching", '"none" | "array"', "mirror", "delete", "identifier", "Limits"):
+    for word in ("url", "batching", '"none" | "array"', "mirror", "remove", "identifier", "Limits"):
         assert word in done.stdout
 
 

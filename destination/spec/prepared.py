@@ -1,0 +1,180 @@
+"""A request made ready: its templates parsed, its parts written for one row or for a batch."""
+
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from destination.errors import Code, RefusedError, RowError
+from destination.model import Record
+from destination.spec.request import Request, parsed_template
+from destination.spec.selection import Selection
+from destination.strict import Size
+from destination.template import (
+    Allowance,
+    FormTemplate,
+    HeaderTemplate,
+    JsonTemplate,
+    Structure,
+    UrlTemplate,
+)
+from destination.vendor.encoding import encode
+
+LONGEST_URL = 8_000
+"""Characters of a URL at most; RFC 9110 asks everybody to take so many."""
+
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """
+    What is sent of one record, or of a group of them.
+
+    Args:
+        values: What templates see.
+        body: The payload itself: pairs for a form, None where nothing is sent.
+    """
+
+    records: Sequence[Record]
+    values: Mapping[str, Any]
+    body: Any = None
+    allowance: Allowance = field(default_factory=Allowance, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One HTTP request."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes | None
+
+
+class Prepared:
+    """One kind of request, its templates parsed once for all rows."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.answer = request.answer
+        self.batched = request.batching == "array"
+        self._url = UrlTemplate.parse(request.url)
+        self._fixed = self._url.render({}) if _is_fixed(request.url) else None
+        self._query = FormTemplate.parse(request.query) if request.query else None
+        self._headers = [HeaderTemplate.parse(*each) for each in request.headers.items()]
+        self._template: FormTemplate | JsonTemplate | Structure | None = None
+        if request.encoding == "form" and isinstance(request.template, dict):
+            self._template = FormTemplate.parse(request.template)
+        elif request.template is not None:
+            self._template = parsed_template(request.template)
+        self._wrap = _wrapping(request.wrapper)
+        parts = (self._url, self._query, self._template, *self._headers)
+        self.columns = frozenset[str]().union(*(part.columns for part in parts if part))
+        """The names that its templates read."""
+
+    @property
+    def content_type(self) -> str:
+        """What the body is, where no header says otherwise."""
+        return FORM if self.request.encoding == "form" else JSON
+
+    def written(self, payload: Payload, plain: Any, now: datetime) -> Any:
+        """
+        The body of one payload: what its template makes of it, or the plain one.
+
+        Raises:
+            TemplateError: The template fails on these values.
+        """
+        values, allowance = payload.values, payload.allowance
+        match self._template:
+            case None:
+                return plain
+            case FormTemplate():
+                return self._template.pairs(values, now=now, allowance=allowance)
+            case template:
+                return template.value(values, now=now, allowance=allowance)
+
+    def outgoing(
+        self, payloads: Sequence[Payload], shared: Mapping[str, Any], now: datetime
+    ) -> Outgoing:
+        """
+        The request that carries these payloads: all of them in an array, or a single one.
+
+        Args:
+            shared: What the templates of an array's address see.
+
+        Raises:
+            TemplateError: A template of its address or headers fails.
+            RefusedError: There are several, and together they are too large.
+            RowError: There is one, and it is too large.
+        """
+        values = shared if self.batched else payloads[0].values
+        allowance = Allowance() if self.batched else payloads[0].allowance
+        content = self._content(payloads, values, now)
+        limit = self.request.max_batch_bytes
+        if limit is not None and content is not None and len(content) > limit:
+            raise _too_large(payloads, limit)
+        headers = {} if content is None else {"Content-Type": self.content_type}
+        for header in self._headers:
+            if line := header.render(values, now=now, allowance=allowance):
+                headers = {**_without(headers, header.name), header.name: line}
+        address = self._address(values, allowance, now)
+        if len(address) > LONGEST_URL:
+            raise RowError(f"its URL has more than {LONGEST_URL:,} characters", code=Code.TOO_LARGE)
+        return Outgoing(self.request.method, address, headers, content)
+
+    def _content(
+        self, payloads: Sequence[Payload], values: Mapping[str, Any], now: datetime
+    ) -> bytes | None:
+        if self.batched:
+            return encode(self._wrap([each.body for each in payloads], values, now))
+        [payload] = payloads
+        if self.request.payload == "none":
+            return None
+        if isinstance(self._template, FormTemplate):
+            return urllib.parse.urlencode(payload.body).encode()
+        return encode(payload.body)
+
+    def _address(self, values: Mapping[str, Any], allowance: Allowance, now: datetime) -> str:
+        url = self._fixed or self._url.render(values, now=now, allowance=allowance)
+        if self._query is None:
+            return url
+        pairs = self._query.pairs(values, now=now, allowance=allowance)
+        query = urllib.parse.urlencode(pairs, quote_via=urllib.parse.quote)
+        return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+
+
+def ungrouped(selection: Selection, requests: Mapping[str, Request]) -> Iterator[str]:
+    """Requests that would send the first row of a group only, where rows are grouped."""
+    for name, request in requests.items() if selection.group_by else ():
+        if "records" not in Prepared(request).columns:
+            yield f"{name}: rows are grouped, so its template must name records"
+
+
+Wrap = Callable[[list[Any], Mapping[str, Any], datetime], Any]
+
+
+def _wrapping(wrapper: str | dict[str, Any] | list[Any] | None) -> Wrap:
+    """What puts an array into what it stands in."""
+    match wrapper:
+        case None:
+            return lambda array, values, now: array
+        case str():
+            return lambda array, values, now: {wrapper: array}
+    structure = Structure.parse(wrapper)
+    return lambda array, values, now: structure.value({**values, "payloads": array}, now=now)
+
+
+def _is_fixed(source: str) -> bool:
+    return "{{" not in source and "{%" not in source
+
+
+def _without(headers: Mapping[str, str], name: str) -> dict[str, str]:
+    return {each: value for each, value in headers.items() if each.lower() != name.lower()}
+
+
+def _too_large(payloads: Sequence[Payload], limit: Size) -> RefusedError | RowError:
+    several = sum(len(payload.records) for payload in payloads) > 1
+    kind = RefusedError if several else RowError
+    return kind(f"not sent: larger than {limit:,} bytes", code=Code.TOO_LARGE)

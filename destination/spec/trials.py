@@ -1,0 +1,182 @@
+"""The tests of a spec file: its records are delivered to nobody, and what was sent is compared."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+import httpx
+import msgspec
+from pydantic import ValidationError
+
+from destination.deadline import Deadline
+from destination.errors import ConfigError, FatalError
+from destination.instance import Instance
+from destination.mapping import Column, Entry, FieldMapping
+from destination.metrics import Metrics
+from destination.model import Rejection, Row
+from destination.problems import explained
+from destination.spec.document import ExpectedRequest, Reply, Trial
+from destination.spec.kinds import SpecDestination
+from destination.state.sqlite import SqliteStore
+from destination.sync import Sync
+from destination.tuning import Tuning
+from destination.vendor.auth import ERRAND
+
+ANY = "*"
+"""What an expected text is that stands for any value."""
+
+SECONDS = 25.0
+TUNING = Tuning(attempts=1, concurrency=1, rate=1e6, burst=1_000_000, remember=0.0)
+"""One after another and at once: a test shows what is sent, not how patiently."""
+
+
+async def differences(kind: type[SpecDestination], trial: Trial) -> list[str]:
+    """What is not as the test says, a sentence each; nothing when it passes."""
+    vendor = _Vendor(trial.replies)
+    try:
+        rejections, failure = await _delivered(kind, trial, vendor)
+    except ConfigError as error:
+        return [error.message]
+    return [
+        *_of_requests(trial.requests, vendor.requests),
+        *_of_rejections(trial, rejections),
+        *_of_error(trial.error, failure),
+    ]
+
+
+async def _delivered(
+    kind: type[SpecDestination], trial: Trial, vendor: "_Vendor"
+) -> tuple[Sequence[Rejection], FatalError | None]:
+    """What became of the records, and why the call failed as a whole if it did."""
+    try:
+        plugin = kind(kind.settings_model.model_validate(trial.settings))
+    except ValidationError as error:
+        told = "; ".join(explained(error, kind.settings_model))
+        raise ConfigError(f"settings: {told}") from None
+    instance = Instance("trial", plugin, TUNING, deadline=SECONDS, max_rows=10_000)
+    async with (
+        SqliteStore(None) as store,
+        instance.opened(store, Metrics().of("trial"), between=lambda _: vendor),
+    ):
+        deadline = Deadline(asyncio.get_running_loop().time() + SECONDS)
+        try:
+            report = await instance.deliver(
+                _sync(kind, trial), trial.operation, _rows(trial), deadline
+            )
+        except FatalError as error:
+            return (), error
+    return report.rejections, None
+
+
+def _sync(kind: type[SpecDestination], trial: Trial) -> Sync:
+    """Every field of the records is mapped from the column of its name."""
+    identifiers = {
+        field.id for object in kind.objects for field in object.fields if field.identifier
+    }
+    names = dict.fromkeys(name for record in trial.records for name in record)
+    entries = tuple(Entry(name, Column(name), name in identifiers) for name in names)
+    return Sync(trial.object, trial.mode, FieldMapping(entries), trial.options, id_column="id")
+
+
+def _rows(trial: Trial) -> list[Row]:
+    return [
+        Row(position, record.get("id", position + 1), record)
+        for position, record in enumerate(trial.records)
+    ]
+
+
+class _Vendor(httpx.AsyncBaseTransport):
+    """Answers what the test says, keeps what it was sent, and gives a token to who asks."""
+
+    def __init__(self, replies: Sequence[Reply]) -> None:
+        self._replies = list(replies) or [Reply()]
+        self.requests: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.extensions.get(ERRAND):
+            return _response(Reply(body={"access_token": "token", "expires_in": 3600}))
+        await request.aread()
+        self.requests.append(request)
+        return _response(self._replies[min(len(self.requests), len(self._replies)) - 1])
+
+
+def _response(reply: Reply) -> httpx.Response:
+    if reply.body is None or isinstance(reply.body, str):
+        body, headers = reply.body or "", reply.headers
+    else:
+        body, headers = json.dumps(reply.body), {"Content-Type": "application/json"} | reply.headers
+    stream = httpx.ByteStream(body.encode())
+    return httpx.Response(reply.status, headers=headers, stream=stream)
+
+
+def _of_requests(
+    expected: Sequence[ExpectedRequest], sent: Sequence[httpx.Request]
+) -> Iterator[str]:
+    if len(expected) != len(sent):
+        yield f"{len(sent)} requests were sent, {len(expected)} are expected"
+    for number, (want, have) in enumerate(zip(expected, sent, strict=False), 1):
+        parts: list[tuple[str, Any, Any]] = [
+            ("method", want.method, have.method),
+            ("url", want.url, str(have.url)),
+            ("body", want.body, _body(have)),
+            *(
+                (f"header {name}", value, have.headers.get(name))
+                for name, value in want.headers.items()
+            ),
+        ]
+        for part, wanted, given in parts:
+            if not _matches(wanted, given):
+                yield f"request {number}: its {part} is {_shown(given)}, expected {_shown(wanted)}"
+
+
+def _of_rejections(trial: Trial, rejections: Sequence[Rejection]) -> Iterator[str]:
+    rows = _rows(trial)
+    reasons = {str(rows[each.position].id): each.error.reason for each in rejections}
+    for id in {**reasons, **trial.rejections}:
+        reason, wanted = reasons.get(id), trial.rejections.get(id)
+        if wanted is None:
+            yield f"row {id} was rejected: {reason}"
+        elif reason is None:
+            yield f"row {id} was not rejected, expected: {wanted}"
+        elif not reason.startswith(wanted):
+            yield f"row {id} was rejected with {reason}, expected: {wanted}"
+
+
+def _of_error(wanted: str | None, failure: FatalError | None) -> Iterator[str]:
+    if failure and not (wanted and failure.reason.startswith(wanted)):
+        yield f"the call failed with {failure.reason}" + (f", expected: {wanted}" if wanted else "")
+    if wanted and not failure:
+        yield f"the call did not fail, expected: {wanted}"
+
+
+def _body(request: httpx.Request) -> Any:
+    """JSON as it is, a form's parameters by name, anything else as text."""
+    if not request.content:
+        return None
+    if request.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
+        pairs = parse_qsl(request.content.decode(), keep_blank_values=True)
+        names = dict.fromkeys(name for name, _ in pairs)
+        lists = {name: [value for key, value in pairs if key == name] for name in names}
+        return {name: values[0] if len(values) == 1 else values for name, values in lists.items()}
+    try:
+        return msgspec.json.decode(request.content)
+    except msgspec.DecodeError:
+        return request.content.decode(errors="replace")
+
+
+def _matches(expected: Any, given: Any) -> bool:
+    if expected == ANY:
+        return given is not None
+    if isinstance(expected, Mapping) and isinstance(given, Mapping):
+        return expected.keys() == given.keys() and all(
+            _matches(value, given[name]) for name, value in expected.items()
+        )
+    if isinstance(expected, list) and isinstance(given, list):
+        return len(expected) == len(given) and all(map(_matches, expected, given))
+    return isinstance(expected, bool) is isinstance(given, bool) and bool(expected == given)
+
+
+def _shown(value: Any) -> str:
+    return "missing" if value is None else json.dumps(value, ensure_ascii=False)
