@@ -11,7 +11,6 @@ import io
 import select
 import ssl
 from collections.abc import AsyncIterator
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import ClassVar, Self
 from weakref import WeakSet
@@ -30,7 +29,7 @@ PIECE = 64 * 1024
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """
-    A transport for ``httpx.AsyncClient``.
+    A transport in httpx's sense.
 
     Raises httpx's errors: ConnectError and ConnectTimeout when nothing was sent,
     any other TransportError when the request may have reached the vendor.
@@ -230,8 +229,3 @@ class BlockedError(httpx.ConnectError):
 
 class TLSError(httpx.ConnectError):
     """The vendor's certificate or handshake was refused; no byte of the request was sent."""
-
-
-def no_cookies() -> CookieJar:
-    """A jar for ``httpx.AsyncClient`` that takes no cookie: httpx would keep and send them."""
-    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
