@@ -33,12 +33,13 @@ from destination.model import (
     per_second,
 )
 from destination.plugin import Destination, NoOptions
+from destination.problems import explained
 from destination.quoting import quoted
 from destination.schema import TemplateText
 from destination.singly import each
 from destination.spec.declarations import FieldDeclaration
 from destination.spec.http import Declared, HttpDestination
-from destination.spec.request import Request, UrlText
+from destination.spec.request import Request, UrlText, ungrouped
 from destination.spec.selection import Selection
 from destination.strict import Address, HeaderName, HeaderValue, Line, SecretLine, Strict
 from destination.sync import Sync
@@ -102,6 +103,8 @@ __all__ = [
     "credentials",
     "each",
     "event_id",
+    "explained",
     "per_second",
     "quoted",
+    "ungrouped",
 ]

@@ -160,7 +160,7 @@ class TestBatches:
             [1, 3, 5],
         ]
         assert {(each.mode, each.verb, each.operation) for each in seen} == {
-            ("upsert", "upsert", ht.Operation.ADD)
+            ("upsert", "add", ht.Operation.ADD)
         }
         assert plugin.lanes == {n: "ab"[n % 2] for n in range(6)}
 
