@@ -39,7 +39,8 @@ from destination.schema import TemplateText
 from destination.singly import each
 from destination.spec.declarations import FieldDeclaration
 from destination.spec.http import Declared, HttpDestination
-from destination.spec.request import Request, UrlText, ungrouped
+from destination.spec.prepared import ungrouped
+from destination.spec.request import Request
 from destination.spec.selection import Selection
 from destination.strict import Address, HeaderName, HeaderValue, Line, SecretLine, Strict
 from destination.sync import Sync
@@ -97,7 +98,6 @@ __all__ = [
     "TemplateText",
     "TokenAuth",
     "UnavailableError",
-    "UrlText",
     "VendorClient",
     "bearer",
     "credentials",

@@ -62,20 +62,20 @@ class Settings(Request, Selection):
     def _of_requests(self) -> Iterator[str]:
         for operation, request in self.requests.items():
             if not request.url.strip().lower().startswith(("http://", "https://")):
-                yield f"{self._where(operation, 'url')}: must start with https:// (or http://)"
-        templates = {self._where(each, "template"): one for each, one in self.requests.items()}
-        yield from ungrouped(self, templates)
+                where = f"operations.{operation}.url" if request.url != self.url else "url"
+                yield f"{where}: must start with https:// (or http://)"
+        requests = {self._where(operation): one for operation, one in self.requests.items()}
+        yield from ungrouped(self, requests)
+
+    def _where(self, operation: str) -> str:
+        """Where a request is said: with an operation's own words, or with those for all."""
+        return f"operations.{operation}" if Operation(operation) in self.operations else "template"
 
     def _of_fields(self) -> Iterator[str]:
         names = [field.id for field in self.fields]
         for name in names:
             if names.count(name) > 1:
                 yield f"fields: {name} is declared twice"
-
-    def _where(self, operation: str, setting: str) -> str:
-        """The name of a setting, where it stands."""
-        own = self.operations.get(Operation(operation), {})
-        return f"operations.{operation}.{setting}" if setting in own else setting
 
     @cached_property
     def requests(self) -> dict[str, Request]:

@@ -22,8 +22,8 @@ from destination.model import Limits, Mode, Operation, per_second
 from destination.schema import RESERVED
 from destination.spec.declarations import Id, ObjectDeclaration
 from destination.spec.forms import FormSchema
-from destination.spec.prepared import Prepared
-from destination.spec.request import SHARED, Request, UrlText, ungrouped
+from destination.spec.prepared import Prepared, ungrouped
+from destination.spec.request import SHARED, Request, UrlText
 from destination.spec.selection import Selection
 from destination.strict import Strict
 from destination.template import Structure, Template
@@ -155,7 +155,7 @@ class Document(Selection):
             *self._of_objects(),
             *self._of_requests(),
             *self._of_names(),
-            *ungrouped(self, self.requests),
+            *(f"requests.{each}" for each in ungrouped(self, self.requests)),
             *_of_access("auth", self.auth, Auth),
             *(_of_access("signing", self.signing, Signing) if self.signing else ()),
         )

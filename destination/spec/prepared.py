@@ -1,7 +1,7 @@
 """A request made ready: its templates parsed, its parts written for one row or for a batch."""
 
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from destination.errors import Code, RefusedError, RowError
 from destination.model import Record
 from destination.spec.request import Request, parsed_template
+from destination.spec.selection import Selection
 from destination.strict import Size
 from destination.template import (
     Allowance,
@@ -71,7 +72,8 @@ class Prepared:
             self._template = parsed_template(request.template)
         self._wrapper = _wrapper(request.wrapper)
         parts = (self._url, self._query, self._template, self._wrapper, *self._headers)
-        self.columns = frozenset[str]().union(*(part.columns for part in parts if part))
+        named = (part.columns for part in parts if part)
+        self.columns = frozenset[str]().union(*named) - {"payloads"}
         """The names that its templates read."""
 
     @property
@@ -145,6 +147,13 @@ class Prepared:
         pairs = self._query.pairs(values, now=now, allowance=allowance)
         query = urllib.parse.urlencode(pairs, quote_via=urllib.parse.quote)
         return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+
+
+def ungrouped(selection: Selection, requests: Mapping[str, Request]) -> Iterator[str]:
+    """Requests that would send the first row of a group only, where rows are grouped."""
+    for name, request in requests.items() if selection.group_by else ():
+        if "records" not in Prepared(request).columns:
+            yield f"{name}: rows are grouped, so a template must name records"
 
 
 def _wrapper(wrapper: str | dict[str, Any] | list[Any] | None) -> Structure | None:

@@ -16,7 +16,6 @@ from pydantic import (
 
 from destination.errors import ConfigError
 from destination.spec.answer import Answer
-from destination.spec.selection import Selection
 from destination.strict import HeaderName, Line, Size, Strict
 from destination.template import (
     FormTemplate,
@@ -170,19 +169,6 @@ class Request(Strict):
         yield "query", FormTemplate.parse(self.query).columns
         for name, source in self.headers.items():
             yield f"header {name}", HeaderTemplate.parse(name, source).columns
-
-
-def ungrouped(selection: Selection, requests: Mapping[str, Request]) -> Iterator[str]:
-    """Requests that would send the first row of a group only, where rows are grouped."""
-    for name, request in requests.items() if selection.group_by else ():
-        template = request.template
-        named = frozenset[str]()
-        if isinstance(template, dict) and request.encoding == "form":
-            named = FormTemplate.parse(template).columns
-        elif template is not None:
-            named = parsed_template(template).columns
-        if "records" not in named and request.payload != "none":
-            yield f"{name}: rows are grouped, so its template must name records"
 
 
 def _problem(parse: Callable[[Mapping[str, Any]], Any], value: Mapping[str, Any]) -> Iterator[str]:
