@@ -155,13 +155,11 @@ class HttpDestination(Destination[SettingsT, OptionsT]):
         ]
 
     async def _send(self, writer: Writer, payloads: Sequence[Payload]) -> list[Rejection]:
-        prepared, shared = writer.prepared, writer.shared
+        prepared, outgoing = writer.prepared, writer.outgoing(payloads)
         records = [record for payload in payloads for record in payload.records]
         extensions: dict[str, Any] = {PREPARED: prepared}
-        if self._declared.identified or (prepared.batched and "event_id" in prepared.columns):
-            id = extensions[REQUEST_ID] = event_id(writer.batch, records)
-            shared = {**shared, "event_id": id}
-        outgoing = prepared.outgoing(payloads, shared, writer.now)
+        if self._declared.identified:
+            extensions[REQUEST_ID] = event_id(writer.batch, records)
         try:
             response = await self.http.request(
                 outgoing.method,

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 import httpx
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     HttpUrl,
     PositiveInt,
@@ -22,6 +23,7 @@ from destination.template import (
     HeaderTemplate,
     JsonTemplate,
     Structure,
+    TemplateSyntaxError,
     UrlTemplate,
 )
 
@@ -63,7 +65,15 @@ _address = TypeAdapter(HttpUrl)
 UrlText = Annotated[str, _checked(_url), Field(min_length=1, repr=False)]
 """A template for a URL; it is not shown, since its path may be a credential."""
 
-HeaderText = Annotated[str, _checked(lambda source: HeaderTemplate.parse("x", source))]
+
+def _header(source: str) -> None:
+    try:
+        HeaderTemplate.parse("x", source)
+    except TemplateSyntaxError as error:  # its name stands before it already
+        raise TemplateSyntaxError(error.problem, line=error.line, column=error.column) from None
+
+
+HeaderText = Annotated[str, _checked(_header)]
 
 Pairs = Annotated[dict[Line, Any], _checked(FormTemplate.parse)]
 """Names, and templates or lists of them."""
@@ -84,7 +94,13 @@ def _wrapper(value: str | dict[str, Any] | list[Any]) -> None:
         )
 
 
-Values = str | dict[str, Any] | list[Any]
+def _text_or_values(value: Any) -> Any:
+    if not isinstance(value, str | dict | list):
+        raise ValueError("must be text, a table or a list")
+    return value
+
+
+Values = Annotated[str | dict[str, Any] | list[Any], BeforeValidator(_text_or_values)]
 
 
 class Request(Strict):
@@ -134,7 +150,7 @@ class Request(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if problems := [*self._of_form(), *self._of_batches(), *self._of_wrapper()]:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
     def _of_form(self) -> Iterator[str]:

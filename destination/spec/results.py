@@ -58,6 +58,8 @@ class RowResults(Strict):
             raise ValueError("a result is known by index or by id, not by both")
         if self.index is None and self.id is None and self.message is None:
             raise ValueError("results in order need a message, or all of them would be failures")
+        if self.field and self.id is None:
+            raise ValueError("field is what id is compared with, and there is no id")
         return self
 
 

@@ -11,7 +11,7 @@ from destination.errors import DestinationError
 from destination.fingerprint import anonymous_id, event_id
 from destination.model import Batch, Record, Rejection
 from destination.spec.event import canonical_event, in_both_spellings
-from destination.spec.prepared import Payload, Prepared
+from destination.spec.prepared import Outgoing, Payload, Prepared
 from destination.spec.selection import Selection, group_of
 
 _IDS = frozenset({"event_id", "records"})
@@ -67,6 +67,14 @@ class Writer:
                 rejections += [record.reject(error) for record in records]
             turn = await give_way(turn)
         return payloads, rejections
+
+    def outgoing(self, payloads: Sequence[Payload]) -> Outgoing:
+        """The request that carries these payloads. Raises as ``Prepared.outgoing`` does."""
+        shared = self.shared
+        if self.prepared.batched and "event_id" in self._names:
+            records = [record for payload in payloads for record in payload.records]
+            shared = {**shared, "event_id": event_id(self.batch, records)}
+        return self.prepared.outgoing(payloads, shared, self.now)
 
     def _groups(self) -> Sequence[Sequence[Record]]:
         if self._selection.group_by is None:
