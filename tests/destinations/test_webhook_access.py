@@ -1,67 +1,39 @@
 """The webhook is let in by every scheme there is, and signs what it sends."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from aiohttp import web
-from javascript import needs_node, receiver
+from javascript import needs_node
+from javascript import receiver as node_receiver
 from pydantic import ValidationError
 from raw_server import nobody
+from webhooks import failure, person, reasons, stand_in, sync
 
 from destination.listen import listening
 from destinations.sandbox.webhook import StandIn
 from destinations.webhook import Settings
 
-HOOK = "/hightouch/hook"
 URL = "https://example.com/rows"
 TOKEN_URL = "https://example.com/token"
 GRANTS = ("client_credentials", "refresh_token", "service_account")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-def sync(*rows: dict[str, Any], **mapped: str) -> dict[str, Any]:
-    """The params of add."""
-    configuration = {
-        "mode": "upsert",
-        "identifierMapping": [{"from": "email", "to": "email"}],
-        "mappings": [{"from": column, "to": column} for column in mapped.values()],
-    }
-    return {"idColumn": "id", "configuration": configuration, "rows": list(rows)}
-
-
 def people(count: int) -> list[dict[str, Any]]:
     """Rows."""
-    return [{"id": n, "email": f"{n}@example.com"} for n in range(count)]
+    return [person(n) for n in range(count)]
 
 
-@asynccontextmanager
-async def stand_in(
-    serve: Any,
-    settings: dict[str, Any] | None = None,
-    auth: dict[str, Any] | None = None,
-    **wanted: Any,
-) -> AsyncIterator[tuple[Any, Any]]:
+def wanting(serve: Any, auth: Any = None, *, settings: Any = None, **wanted: Any) -> Any:
     """The shipped receiver, which wants this and that; and a way to ask it."""
     kept = StandIn(token="a secret with a % and a +", **wanted)
-    async with listening(kept.app(), "127.0.0.1", 0, grace=0.1) as url:
-        hook = kept.settings(url) | (settings or {})
-        served = await serve({"hook": hook | {"auth": hook["auth"] | (auth or {})}})
-
-        async def ask(what: str, method: str = "GET") -> Any:
-            headers = {"Authorization": f"Bearer {kept.token}"}
-            address = f"{url}/_sandbox/{what}"
-            async with served.http.request(method, address, headers=headers) as answer:
-                return await answer.json()
-
-        yield served, ask
+    return stand_in(serve, auth, kept=kept, **(settings or {}))
 
 
 async def rejected(served: Any, params: Any) -> list[str]:
     """The reasons."""
-    result = await served.result("add", params, path=HOOK)
-    return [each["reason"] for each in result["rejectedRows"]]
+    return list((await reasons(served, "add", params)).values())
 
 
 class TestTokens:
@@ -70,7 +42,7 @@ class TestTokens:
     @pytest.mark.parametrize("grant", GRANTS)
     async def test_rows_come_with_a_token(self, serve, grant):
         """Each grant brings a token, one for all rows."""
-        async with stand_in(serve, oauth=grant) as (served, ask):
+        async with wanting(serve, oauth=grant) as (served, ask):
             assert await rejected(served, sync(*people(20))) == []
 
             told = await ask("requests")
@@ -79,7 +51,7 @@ class TestTokens:
     @pytest.mark.parametrize("grant", GRANTS)
     async def test_a_token_that_is_revoked_is_renewed(self, serve, grant):
         """The refused row goes out again with another token, and arrives once."""
-        async with stand_in(serve, oauth=grant) as (served, ask):
+        async with wanting(serve, oauth=grant) as (served, ask):
             assert await rejected(served, sync(*people(1))) == []
             await ask("tokens", "DELETE")
             assert await rejected(served, sync(*people(3))) == []
@@ -91,14 +63,14 @@ class TestTokens:
     async def test_the_secret_may_stand_in_the_body(self, serve):
         """``client_auth = "body"`` shows it as a parameter."""
         told = {"client_auth": "body"}
-        async with stand_in(serve, auth=told, oauth="client_credentials") as (served, _):
+        async with wanting(serve, told, oauth="client_credentials") as (served, _):
             assert await rejected(served, sync(*people(1))) == []
 
     async def test_a_wrong_secret_fails_the_call(self, serve):
         """The reason says what the token endpoint said, and nothing secret."""
         told = {"client_secret": "wrong"}
-        async with stand_in(serve, auth=told, oauth="client_credentials") as (served, _):
-            error = (await served.rpc("add", sync(*people(1)), path=HOOK))["error"]
+        async with wanting(serve, told, oauth="client_credentials") as (served, _):
+            error = await failure(served, "add", sync(*people(1)))
 
         assert error["message"] == (
             "AUTH_FAILED: not sent: no access token: the token endpoint answered 401 "
@@ -108,7 +80,7 @@ class TestTokens:
     async def test_an_endpoint_that_is_not_there_rejects_rows(self, serve):
         """They were not sent, and the reason says so."""
         told = {"token_url": nobody()}
-        async with stand_in(serve, auth=told, oauth="client_credentials") as (served, _):
+        async with wanting(serve, told, oauth="client_credentials") as (served, _):
             [reason] = await rejected(served, sync(*people(1)))
 
         assert reason == "CONNECT_FAILED: not sent: could not connect to the token endpoint"
@@ -123,7 +95,7 @@ class TestTokens:
         }
         served = await serve({"hook": {"kind": "webhook", "url": URL, "auth": auth}})
 
-        error = (await served.rpc("add", sync(*people(1)), path=HOOK))["error"]
+        error = await failure(served, "add", sync(*people(1)))
 
         assert error["message"].startswith("CONFIG_INVALID: only https is allowed")
 
@@ -137,10 +109,9 @@ class TestSignatures:
     async def test_rows_are_signed(self, serve, signing, oauth, batching):
         """With tokens and without, singly and in arrays."""
         wanted = {"signing": signing, "oauth": oauth}
-        async with stand_in(serve, {"batching": batching}, **wanted) as (served, ask):
+        async with wanting(serve, settings={"batching": batching}, **wanted) as (served, ask):
             rows = [row | {"first_name": "Zoë 👩‍👩‍👧", "ltv": 1e21} for row in people(5)]
-            mapped = {"a": "first_name", "b": "ltv"}
-            assert await rejected(served, sync(*rows, **mapped)) == []
+            assert await rejected(served, sync(*rows, names=("first_name", "ltv"))) == []
             assert (await ask("requests"))["refused"] == 0
 
     @pytest.mark.parametrize("signing", ["hmac", "standard_webhooks"])
@@ -151,8 +122,8 @@ class TestSignatures:
             "standard_webhooks": {"scheme": "standard_webhooks", "secrets": [SECRET]},
         }
         settings = {"signing": wrong[signing]}
-        async with stand_in(serve, settings, signing=signing) as (served, _):
-            error = (await served.rpc("add", sync(*people(1)), path=HOOK))["error"]
+        async with wanting(serve, settings=settings, signing=signing) as (served, _):
+            error = await failure(served, "add", sync(*people(1)))
 
         assert error["message"].startswith("AUTH_FAILED: the vendor answered 401")
 
@@ -174,20 +145,20 @@ class TestSignatures:
             for n, text in enumerate(['Zoë "名前"\n', "👩‍👩‍👧", "\x00\x1f\x7f\\/", "e\u0301", ""])
         ]
         rows = [row | value for row, value in zip(people(5), values, strict=True)]
-        async with receiver("a s3cret") as url:
+        async with node_receiver("a s3cret") as url:
             signing = {"scheme": "hmac", "secret": "a s3cret"}
             hook = {"kind": "webhook", "url": url, "signing": signing, "batching": batching}
             served = await serve({"hook": hook | {"allow_private_networks": True}})
-            assert await rejected(served, sync(*rows, **{c: c for c in columns})) == []
+            assert await rejected(served, sync(*rows, names=columns)) == []
 
     @needs_node
     async def test_that_receiver_is_not_content_with_everything(self, serve):
         """It refuses what another secret signed."""
-        async with receiver("a s3cret") as url:
+        async with node_receiver("a s3cret") as url:
             signing = {"scheme": "hmac", "secret": "another"}
             hook = {"kind": "webhook", "url": url, "signing": signing}
             served = await serve({"hook": hook | {"allow_private_networks": True}})
-            error = (await served.rpc("add", sync(*people(1)), path=HOOK))["error"]
+            error = await failure(served, "add", sync(*people(1)))
 
         assert "401" in error["message"]
 
