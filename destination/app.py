@@ -94,7 +94,7 @@ def make_instance(name: str, values: Mapping[str, Any], server: Server) -> Insta
         )
         tuning = Tuning.model_validate(tuned)
     except ValidationError as error:
-        problems += [f"{where}.{line}" for line in explained(error, plugin.settings_model)]
+        problems += explained(error, plugin.settings_model, where)
     if problems:
         raise ConfigError("\n".join(problems))
     max_rows = min(server.max_rows, max(1, server.max_body // ROW_ALLOWANCE))

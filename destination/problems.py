@@ -1,15 +1,22 @@
 """What is wrong with an operator's file, one line for each thing: where, and what was expected."""
 
+import re
+
 from pydantic import BaseModel, ValidationError
 
 from destination.sync import unknown
 
 
-def explained(error: ValidationError, model: type[BaseModel]) -> list[str]:
+_NAMED = re.compile(r"[A-Za-z_][^\s:]*: ")
+"""How a problem starts that names a setting itself."""
+
+
+def explained(error: ValidationError, model: type[BaseModel], within: str = "") -> list[str]:
     """One line for each error: where, and what was expected; never the value."""
     lines = []
     for detail in error.errors(include_url=False, include_input=False):
-        where = ".".join(str(part) for part in detail["loc"] if part != "[key]")
+        path = (within, *detail["loc"]) if within else detail["loc"]
+        where = ".".join(str(part) for part in path if part != "[key]")
         if detail["type"] == "extra_forbidden":
             # The names are known at the top only; below stands one of several shapes.
             top = list(model.model_fields) if len(detail["loc"]) <= 2 else []
@@ -22,5 +29,7 @@ def explained(error: ValidationError, model: type[BaseModel]) -> list[str]:
         message = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "union_tag_invalid":  # whose message quotes what was given
             message = f"{detail['ctx']['discriminator']} must be {detail['ctx']['expected_tags']}"
-        lines += [f"{where}: {line}" if where else line for line in message.splitlines()]
+        for line in message.splitlines():
+            between = "." if _NAMED.match(line) else ": "
+            lines.append(f"{where}{between}{line}" if where else line)
     return lines

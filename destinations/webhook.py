@@ -97,8 +97,7 @@ def _request(operation: Operation, every: dict[str, Any], own: dict[str, Any]) -
     try:
         return Request.model_validate(taken | own)
     except ValidationError as error:
-        lines = explained(error, Request)
-        raise ValueError("\n".join(f"operations.{operation}.{line}" for line in lines)) from None
+        raise ValueError("\n".join(explained(error, Request, f"operations.{operation}"))) from None
 
 
 MODES = (

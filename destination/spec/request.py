@@ -155,40 +155,40 @@ class Request(Strict):
 
     def _of_form(self) -> Iterator[str]:
         if self.encoding == "form" and not isinstance(self.template, dict):
-            yield "a form needs a template that is a table of its parameters"
+            yield "template: a form needs one that is a table of its parameters"
         if self.encoding == "form" and isinstance(self.template, dict):
             yield from _problem(FormTemplate.parse, self.template)
         if self.payload == "none" and (self.template is not None or self.batching == "array"):
-            yield 'payload = "none" leaves nothing for a template or an array'
+            yield "payload: none leaves nothing for a template or an array"
 
     def _of_batches(self) -> Iterator[str]:
         if self.batching == "none":
             return
         if self.encoding == "form":
-            yield "a form cannot hold an array of payloads"
+            yield "encoding: a form cannot hold an array of payloads"
         for place, columns in self._addressing():
             if unknown := columns - SHARED:
-                yield f"{place} names {min(unknown)}: {ABOUT_BATCHES}"
+                yield f"{place}: names {min(unknown)}, but {ABOUT_BATCHES}"
 
     def _of_wrapper(self) -> Iterator[str]:
         if self.wrapper is not None and self.batching == "none":
-            yield 'a wrapper needs batching = "array"'
+            yield 'wrapper: needs batching = "array"'
         if isinstance(self.wrapper, dict | list):
             named = Structure.parse(self.wrapper).columns
             if "payloads" not in named:
-                yield "the wrapper has no place for the array: write {{ payloads }} there"
+                yield "wrapper: has no place for the array: write {{ payloads }} there"
             if unknown := named - SHARED - {"payloads"}:
-                yield f"the wrapper names {min(unknown)}: {ABOUT_BATCHES}, and payloads"
+                yield f"wrapper: names {min(unknown)}, but {ABOUT_BATCHES}, and payloads"
 
     def _addressing(self) -> Iterator[tuple[str, frozenset[str]]]:
         yield "url", UrlTemplate.parse(self.url).columns
         yield "query", FormTemplate.parse(self.query).columns
         for name, source in self.headers.items():
-            yield f"header {name}", HeaderTemplate.parse(name, source).columns
+            yield f"headers.{name}", HeaderTemplate.parse(name, source).columns
 
 
 def _problem(parse: Callable[[Mapping[str, Any]], Any], value: Mapping[str, Any]) -> Iterator[str]:
     try:
         parse(value)
     except ConfigError as error:
-        yield error.message
+        yield f"template: {error.message}"

@@ -74,32 +74,32 @@ def test_what_makes_sense_is_taken(settings: dict[str, Any]):
             {"template": "{{#each items}}{{this}}{{/each}}"},
             "template: line 1, column 3: Handlebars loops are not known",
         ),
-        ({"encoding": "form"}, "a form needs a template that is a table of its parameters"),
+        ({"encoding": "form"}, "template: a form needs one that is a table of its parameters"),
         (
             {"encoding": "form", "template": '{"a": 1}'},
-            "a form needs a template that is a table of its parameters",
+            "template: a form needs one that is a table of its parameters",
         ),
         (
             {"encoding": "form", "template": {"a": "{{ b | url_encode }}"}},
-            "/a: line 1, column 8: leave out 'url_encode'",
+            "template: /a: line 1, column 8: leave out 'url_encode'",
         ),
         (
             {"encoding": "form", "template": {"a": "{{ b }}"}, **ARRAY},
-            "a form cannot hold an array of payloads",
+            "encoding: a form cannot hold an array of payloads",
         ),
-        ({"payload": "none", "template": {"a": 1}}, 'payload = "none" leaves nothing for'),
-        ({"payload": "none", **ARRAY}, 'payload = "none" leaves nothing for'),
-        ({"wrapper": "events"}, 'a wrapper needs batching = "array"'),
+        ({"payload": "none", "template": {"a": 1}}, "payload: none leaves nothing for"),
+        ({"payload": "none", **ARRAY}, "payload: none leaves nothing for"),
+        ({"wrapper": "events"}, 'wrapper: needs batching = "array"'),
         ({**ARRAY, "wrapper": ""}, "wrapper: as text it is the name of the member"),
         ({**ARRAY, "wrapper": '{"a": {{ payloads }}}'}, "wrapper: as text it is the name of"),
-        ({**ARRAY, "wrapper": {"a": 1}}, "the wrapper has no place for the array"),
+        ({**ARRAY, "wrapper": {"a": 1}}, "wrapper: has no place for the array"),
         (
             {**ARRAY, "wrapper": {"a": "{{ payloads }}", "b": "{{ email }}"}},
-            f"the wrapper names email: {ABOUT}",
+            f"wrapper: names email, but {ABOUT}",
         ),
-        ({**ARRAY, "url": URL + "/{{ id }}"}, f"url names id: {ABOUT}"),
-        ({**ARRAY, "query": {"a": "{{ email }}"}}, f"query names email: {ABOUT}"),
-        ({**ARRAY, "headers": {"X-A": "{{ row.a }}"}}, f"header X-A names row: {ABOUT}"),
+        ({**ARRAY, "url": URL + "/{{ id }}"}, f"url: names id, but {ABOUT}"),
+        ({**ARRAY, "query": {"a": "{{ email }}"}}, f"query: names email, but {ABOUT}"),
+        ({**ARRAY, "headers": {"X-A": "{{ row.a }}"}}, f"headers.X-A: names row, but {ABOUT}"),
         ({**ARRAY, "batch_size": 0}, "batch_size: Input should be greater than 0"),
         ({**ARRAY, "batch_size": LARGEST_ARRAY + 1}, "batch_size: Input should be less than"),
         ({"max_batch_bytes": "lots"}, "max_batch_bytes: "),
@@ -122,8 +122,8 @@ def test_several_mistakes_are_several_lines():
     told = problems(encoding="form", wrapper="events")
 
     assert told == [
-        "a form needs a template that is a table of its parameters",
-        'a wrapper needs batching = "array"',
+        "template: a form needs one that is a table of its parameters",
+        'wrapper: needs batching = "array"',
     ]
 
 
