@@ -6,7 +6,6 @@ from pydantic import BaseModel, ValidationError
 
 from destination.sync import unknown
 
-
 _NAMED = re.compile(r"[A-Za-z_][^\s:]*: ")
 """How a problem starts that names a setting itself."""
 
