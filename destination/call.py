@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
-from destination.deadline import Deadline, give_way
+from destination.deadline import TURN, Deadline
 from destination.errors import Code, DestinationError, NoAnswer, RowError, UnavailableError
 from destination.mapping import Plan
 from destination.memory import Memory, NoMemory
@@ -53,6 +53,9 @@ class Call:
         records = await self._run.wanted(self._run.distinct(records))
         with self._order.turn(map(self._row, records)) as turn:
             for wave in waves(records):
+                if turn.is_first:
+                    await self._send(wave)
+                    continue
                 held_up = [each for each in wave if turn.must_wait(self._row(each))]
                 waits = {each.position for each in held_up}
                 await self._send([each for each in wave if each.position not in waits])
@@ -103,20 +106,26 @@ async def mapped(
     now = asyncio.get_running_loop().time
     records, rejections, turn = list[Record](), list[Rejection](), now()
     for row in rows:
-        try:
-            if now() > deadline.end:
-                raise deadline.not_sent()
-            if isinstance(row.columns, RowError):
-                raise row.columns
-            records.append(plan.record(row.position, row.id, row.columns))
-        except DestinationError as error:
-            rejections.append(Rejection(row.position, error))
-        turn = await give_way(turn)
+        moment = now()
+        if moment - turn > TURN:
+            await asyncio.sleep(0)
+            turn = moment = now()
+        if moment > deadline.end:
+            rejections.append(Rejection(row.position, deadline.not_sent()))
+        elif isinstance(row.columns, RowError):
+            rejections.append(Rejection(row.position, row.columns))
+        else:
+            try:
+                records.append(plan.record(row.position, row.id, row.columns))
+            except DestinationError as error:
+                rejections.append(Rejection(row.position, error))
     return records, rejections
 
 
 def waves(records: Sequence[Record]) -> Iterable[list[Record]]:
     """The records in groups without repeated ids: later versions of a row go after earlier ones."""
+    if len({(type(record.id), record.id) for record in records}) == len(records):
+        return [list(records)]
     seen: dict[tuple[type, Any], int] = {}
     groups: list[list[Record]] = []
     for record in records:

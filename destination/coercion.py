@@ -47,7 +47,7 @@ def coerce(field: Field, value: Any) -> Any:
             what was expected, never the value: rows are personal data.
     """
     kind = field.type
-    if value is None or type(value) is _NATIVE.get(kind):
+    if value is None or type(value) is NATIVE.get(kind):
         return value
     convert = _CONVERT.get(kind)
     if convert is None:
@@ -175,9 +175,10 @@ def _expected(field: Field) -> str:
     return f"one of {shown}" + (", …" if len(field.choices) > _SHOWN_CHOICES else "")
 
 
-_NATIVE: Mapping[FieldType, type] = MappingProxyType(
+NATIVE: Mapping[FieldType, type] = MappingProxyType(
     {FieldType.STRING: str, FieldType.NUMBER: int, FieldType.BOOLEAN: bool}
 )
+"""The types whose values a field takes as they are."""
 
 _CONVERT: Mapping[FieldType, Callable[[Any], Any]] = MappingProxyType(
     {

@@ -7,6 +7,8 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from destination.columns import Columns
+from destination.errors import RowError
 from destination.mapping import Column, FieldMapping, Rendered, Source, Static, Unresolved
 from destination.model import Batch, Record
 
@@ -42,7 +44,12 @@ def id_bytes(id: str | float) -> bytes:
 
 def content(row: Mapping[str, Any]) -> bytes:
     """A row's columns as bytes, the same in whatever order they came."""
-    return _encoder.encode(row)
+    if not isinstance(row, Columns):
+        return _encoder.encode(row)
+    try:
+        return _encoder.encode(row.read())
+    except RowError:  # of a column that nobody reads
+        return row.raw
 
 
 def event_id(batch: Batch[Any], records: Iterable[Record]) -> str:

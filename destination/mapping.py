@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from destination.coercion import coerce
+from destination.coercion import NATIVE, coerce
+from destination.columns import Columns
 from destination.errors import Code, RowError
 from destination.model import Field, FieldType, Operation, Record
 from destination.template import Template
@@ -102,6 +104,11 @@ class FieldMapping:
 
     entries: tuple[Entry, ...] = ()
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns that are read by these names."""
+        return frozenset().union(*(_columns(entry.source) for entry in self.entries))
+
     def conflicts(self) -> Iterator[str]:
         """What cannot be meant: different sources for one field, or a field inside another."""
         sources: dict[str, Source] = {}
@@ -118,12 +125,25 @@ class FieldMapping:
             yield f'Fields "{parent}" and "{name}" contain each other: map one of them.'
 
 
+def _columns(source: Source) -> frozenset[str]:
+    match source:
+        case Column(name):
+            return frozenset((name,))
+        case Rendered(template):
+            return template.columns
+    return frozenset()
+
+
 def _nested(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """The pairs of names of which the first contains the second."""
     known = set(names)
     for name in sorted(known):
         parents = (name[:dot] for dot in range(len(name)) if name[dot] == ".")
         yield from ((parent, name) for parent in parents if parent in known)
+
+
+_AS_THEY_ARE = frozenset({str, int, float, bool, Decimal, dict, list})
+"""Types of which no value is changed where no type is declared; nothing else comes from JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +187,7 @@ class Plan:
                 required or identifier,
                 identifier or not removal,
             )
-        self._steps = tuple(steps.values())
+        self._lines = tuple((*_quick(step), step) for step in steps.values())
         self._clash = next(_nested(steps), None)
         needed = (field for field in declared.values() if field.required)
         self._unmapped = [
@@ -190,9 +210,13 @@ class Plan:
             parent, name = self._clash
             raise RowError(f"{name}: {parent} is mapped too", code=Code.CONFIG_INVALID)
         fields: dict[str, Any] = {}
-        for step in self._steps:
-            value = self._value(step, row)
-            if value is not MISSING:
+        ahead = row.ahead if type(row) is Columns else row
+        for to, column, types, step in self._lines:
+            # Most values are of the declared type already, and may go as they are.
+            given = None if column is None else ahead.get(column)
+            if type(given) in types and given != "":
+                fields[to] = given
+            elif (value := self._value(step, row)) is not MISSING:
                 _put(fields, step.path, value)
         return Record(position, id, fields, row)
 
@@ -209,6 +233,16 @@ class Plan:
             what = "is not in the row" if value is MISSING else "is empty"
             raise RowError(f"{step.to}: required, but {step.source} {what}")
         return value
+
+
+def _quick(step: _Step) -> tuple[str, str | None, frozenset[type]]:
+    """The field, its column where it has a plain one, and the types that need no conversion."""
+    if not isinstance(step.source, Column) or len(step.path) > 1:
+        return step.to, None, frozenset()
+    if step.field is None:
+        return step.to, step.source.name, _AS_THEY_ARE
+    native = NATIVE.get(step.field.type)
+    return step.to, step.source.name, frozenset((native,) if native else ())
 
 
 _UNTYPED = frozenset({FieldType.UNKNOWN, FieldType.REFERENCE})

@@ -1,7 +1,7 @@
 """A condition over a row, as Liquid's ``if`` would decide."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from destination.template import Condition, TemplateError, TemplateSyntaxError
@@ -71,6 +71,7 @@ def test_one_that_fails_says_nothing_of_the_row() -> None:
     assert "hunter2" not in raised.value.message
 
 
+@settings(deadline=None)
 @given(st.text() | st.sampled_from(["%} yes {% endif %}", "{{ b }}", '" or b == "']), st.text())
 def test_a_value_never_changes_what_is_asked(a: str, b: str) -> None:
     """A value is compared, whatever marks it holds."""

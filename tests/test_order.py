@@ -30,7 +30,7 @@ def played(calls: list[tuple[float, float, set[Hashable]]]) -> list[tuple[Hashab
                     seen.extend((row, started, now()) for row in group)
 
         await asyncio.gather(*(call(*each) for each in calls))
-        assert order._last == {}
+        assert order._open == {}
         return seen
 
     return run_virtually(scenario())

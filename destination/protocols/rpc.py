@@ -70,7 +70,9 @@ class Method:
 
     Args:
         params: The struct that named params are decoded into; unknown ones are ignored.
-        handle: The coroutine that answers; it may raise DestinationError or InvalidParams.
+        handle: The coroutine that answers; it may raise DestinationError or InvalidParams. Its
+            docstring says in a sentence what the method is for.
+        result: The type of the answer, for the document that describes the methods.
         seconds: The most this method may take, within the call's deadline; one without such
             a limit keeps to the deadline itself.
         notifiable: False for a method whose outcome must be reported: called without an id,
@@ -79,6 +81,7 @@ class Method:
 
     params: type[msgspec.Struct]
     handle: Callable[[Call, Any], Awaitable[Any]]
+    result: Any = Any
     seconds: float = math.inf
     notifiable: bool = True
 
@@ -229,7 +232,11 @@ class _Callables(dict[str, Any]):
     def __missing__(self, name: str) -> Any:
         # jsonrpcserver's own answer would repeat the caller's bytes and name no method.
         async def missing(call: Call, params: Any) -> Result:
-            raise JsonRpcError(METHOD_NOT_FOUND, "Method not found", {"methods": sorted(self)})
+            raise JsonRpcError(
+                METHOD_NOT_FOUND,
+                "Method not found",
+                {"methods": sorted(name for name in self if "." not in name)},
+            )
 
         return missing
 

@@ -1,6 +1,6 @@
 """The webhook is let in by every scheme there is, and signs what it sends."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from aiohttp import web
@@ -8,7 +8,7 @@ from javascript import needs_node
 from javascript import receiver as node_receiver
 from pydantic import ValidationError
 from raw_server import nobody
-from webhooks import failure, person, reasons, stand_in, sync
+from webhooks import failure, person, reasons, receiver, stand_in, sync
 
 from destination.listen import listening
 from destinations.sandbox.webhook import StandIn
@@ -17,6 +17,7 @@ from destinations.webhook import Settings
 URL = "https://example.com/rows"
 TOKEN_URL = "https://example.com/token"
 GRANTS = ("client_credentials", "refresh_token", "service_account")
+COLUMNS = ("text", "whole", "round", "fraction", "tiny", "huge", "deep")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -129,9 +130,24 @@ class TestSignatures:
 
     @needs_node
     @pytest.mark.parametrize("batching", ["none", "array"])
-    async def test_a_receiver_that_writes_the_json_anew_agrees(self, serve, batching):
+    @pytest.mark.parametrize(
+        "payload",
+        [
+            {},
+            {"payload": "event"},
+            {"template": "[" + ", ".join(f"{{{{ {each} }}}}" for each in COLUMNS) + ", 1.50]"},
+            {"template": {each: f"{{{{ {each} }}}}" for each in COLUMNS}},
+            {
+                "template": {
+                    "half": "{{ fraction | divided_by: 2 }}",
+                    "one": "{{ round | plus: 1 }}",
+                }
+            },
+            {"payload": "event", "template": '{"t": "{{ traits.text }}", "all": {{ traits }}}'},
+        ],
+    )
+    async def test_a_receiver_that_writes_the_json_anew_agrees(self, serve, batching, payload):
         """Node checks the signature over what it parsed: unicode, integers and fractions hold."""
-        columns = ("text", "whole", "round", "fraction", "tiny", "huge", "deep")
         values = [
             {
                 "text": text,
@@ -148,8 +164,8 @@ class TestSignatures:
         async with node_receiver("a s3cret") as url:
             signing = {"scheme": "hmac", "secret": "a s3cret"}
             hook = {"kind": "webhook", "url": url, "signing": signing, "batching": batching}
-            served = await serve({"hook": hook | {"allow_private_networks": True}})
-            assert await rejected(served, sync(*rows, names=columns)) == []
+            served = await serve({"hook": {**hook, **payload, "allow_private_networks": True}})
+            assert await rejected(served, sync(*rows, names=COLUMNS)) == []
 
     @needs_node
     async def test_that_receiver_is_not_content_with_everything(self, serve):
@@ -161,6 +177,94 @@ class TestSignatures:
             error = await failure(served, "add", sync(*people(1)))
 
         assert "401" in error["message"]
+
+
+class TestIds:
+    """A Standard Webhooks id is that of what is sent, however often it is."""
+
+    SIGNED: ClassVar = {"signing": {"scheme": "standard_webhooks", "secrets": [SECRET]}}
+
+    async def ids(self, serve: Any, *rows: Any, method: str = "add", **settings: Any) -> list[str]:
+        """The ids of what a call with these rows sends, by a server that remembers nothing."""
+        async with receiver(serve, **self.SIGNED, **settings) as (served, received):
+            await reasons(served, method, sync(*rows))
+        return [headers["webhook-id"] for headers in received.headers]
+
+    @pytest.mark.parametrize("batching", ["none", "array"])
+    async def test_every_retry_has_the_same(self, serve, batching):
+        """And a signature of its own time."""
+        left = [503, 503, 200]
+        answers = {"answers": lambda _: web.Response(status=left.pop(0))}
+        made = await self.ids(serve, person(1), batching=batching, **answers)
+
+        assert len(made) == 3
+        assert len(set(made)) == 1
+
+    @pytest.mark.parametrize("batching", ["none", "array"])
+    async def test_a_call_that_is_repeated_has_the_same(self, serve, batching):
+        """Also after a restart, so that a receiver can tell a repeat from something new."""
+        rows = person(1), person(2)
+        settings = {"batching": batching, "remember": 0}
+        async with receiver(serve, **self.SIGNED, **settings) as (served, received):
+            for _ in range(2):
+                await reasons(served, "add", sync(*rows))
+        again = await self.ids(serve, *rows, batching=batching)
+
+        made = [headers["webhook-id"] for headers in received.headers]
+        assert sorted(made) == sorted(again * 2)
+        assert len(set(made)) == len(again)
+
+    async def test_what_changed_has_another(self, serve):
+        """Another row, operation or content is another message."""
+        made = [
+            *await self.ids(serve, person(1), person(2)),
+            *await self.ids(serve, person(1, first_name="Bea")),
+            *await self.ids(serve, person(1), method="change"),
+            *await self.ids(serve, person(1), person(2), batching="array"),
+        ]
+
+        assert len(set(made)) == len(made) == 5
+
+    async def test_it_is_the_event_id_of_templates(self, serve):
+        """Receivers may look at either; of an array it is that of the whole."""
+        for settings in (
+            {"template": {"id": "{{ event_id }}"}},
+            {"batching": "array", "wrapper": {"id": "{{ event_id }}", "rows": "{{ payloads }}"}},
+        ):
+            async with receiver(serve, **self.SIGNED, **settings) as (served, received):
+                await reasons(served, "add", sync(person(1)))
+            assert received.bodies[0]["id"] == received.headers[0]["webhook-id"]
+
+    async def test_of_an_array_it_is_that_of_what_is_in_it(self, serve):
+        """Rows that make no payload have no part in it."""
+        settings = {"batching": "array", "headers": {"X-Id": "{{ event_id }}"}}
+        template = '[{% if born != "" %}{{ born }}{% endif %}{% if born == "" %},{% endif %}]'
+        async with receiver(serve, **self.SIGNED, **settings, template=template) as (
+            served,
+            received,
+        ):
+            await reasons(served, "add", sync(person(1, born=1), person(2, born="")))
+            await reasons(served, "change", sync(person(1, born=1)))
+
+        first, second = received.headers
+        assert (first["X-Id"], second["X-Id"]) == (first["webhook-id"], second["webhook-id"])
+        assert first["X-Id"] != second["X-Id"]
+
+    async def test_an_id_of_the_operator_s_is_kept(self, serve):
+        """A header template says it better where the receiver wants its own."""
+        headers = {"webhook-id": "row_{{ row_id }}"}
+        made = await self.ids(serve, person(7), headers=headers)
+
+        assert made == ["row_7"]
+
+    async def test_one_that_cannot_be_signed_rejects_its_row(self, serve):
+        """A full stop would make the signed text ambiguous."""
+        headers = {"webhook-id": "{{ email }}"}
+        async with receiver(serve, **self.SIGNED, headers=headers) as (served, received):
+            [reason] = await rejected(served, sync(person(7)))
+
+        assert reason == "INVALID_ROW: not sent: a webhook-id must not have a full stop"
+        assert received.requests == []
 
 
 async def test_a_key_in_the_query_arrives(serve):

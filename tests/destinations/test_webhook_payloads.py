@@ -1,5 +1,6 @@
 """What a webhook sends of a row: the record, the canonical event, or what a template makes."""
 
+import json
 from typing import Any
 
 import pytest
@@ -119,6 +120,34 @@ class TestTemplates:
             ("list", "1"),
             ("list", "2"),
         ]
+
+
+class TestRows:
+    """Columns that are not mapped."""
+
+    async def test_templates_see_the_whole_row(self, serve):
+        """Also the columns that no field is mapped from."""
+        template = {"row": "{{ row }}", "one": "{{ row.extra }}", "text": "{{ row | json }}"}
+        async with receiver(serve, template=template) as (served, received):
+            assert await reasons(served, "add", sync(person(1, extra=[1, {"a": None}]))) == {}
+
+        [body] = received.bodies
+        row = person(1, extra=[1, {"a": None}])
+        assert (body["row"], body["one"], json.loads(body["text"])) == (row, row["extra"], row)
+
+    @pytest.mark.parametrize("template", [None, {"x": "{{ row.other }}"}])
+    async def test_a_column_that_cannot_be_read_matters_to_who_reads_it(self, serve, template):
+        """A row is rejected for it where a template may come to it, and not otherwise."""
+        settings = {"template": template} if template else {}
+        async with receiver(serve, **settings) as (served, received):
+            params = sync(person(1), person(2, born=1, other="unreadable"))
+            call = {"jsonrpc": "2.0", "id": 1, "method": "add", "params": params}
+            text = json.dumps(call).replace('"unreadable"', "1e999")
+            answer = await served.post(text.encode(), HOOK)
+            rejected = (await answer.json())["result"]["rejectedRows"]
+
+        assert [each["id"] for each in rejected] == ([2] if template else [])
+        assert len(received.requests) == (1 if template else 2)
 
 
 class TestEvents:

@@ -230,7 +230,7 @@ async def test_e13_unknown_method_is_not_found(served: Any, method: str) -> None
         "__init__",
         "keys",
         "rpc.x",
-        "rpc.discover",
+        "rpc.describe",
         "METHODS",
     ],
 )
@@ -653,13 +653,23 @@ async def test_e32_numbers_that_are_not_json_are_a_parse_error(
 
 
 async def test_e32_number_beyond_double_precision_rejects_its_row(served: Any) -> None:
-    """A number such as 1e400 that no double can hold rejects the row it stands in."""
+    """A number such as 1e400 that no double can hold rejects the row it is read of."""
     rows = [{"email": "a@x.org", "n": msgspec.Raw(b"1e400")}, {"email": "b@x.org"}]
+    mappings = [{"from": "n", "to": "n"}]
 
-    answered = await answer(served, call("add", params=send(rows)))
+    answered = await answer(served, call("add", params=send(rows, customMappings=mappings)))
 
     assert [each["id"] for each in answered.result["rejectedRows"]] == ["a@x.org"]
     assert list(served.plugin().holds) == ["b@x.org"]
+
+
+async def test_e32_a_number_that_nobody_reads_harms_no_row(served: Any) -> None:
+    """In a column that is not mapped such a number does not matter, nor does the row go twice."""
+    params = send([{"email": "a@x.org", "n": msgspec.Raw(b"1e400")}])
+
+    for _ in range(2):
+        assert (await answer(served, call("add", params=params))).result["rejectedRows"] == []
+    assert served.plugin().batches == [["a@x.org"]]
 
 
 async def test_e32_number_beyond_double_precision_in_a_configuration_is_invalid(

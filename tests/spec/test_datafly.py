@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from declared import body, record, refused
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from destination.errors import Code
@@ -64,6 +64,7 @@ def test_what_the_row_does_not_have_is_null_or_empty(payload: str):
 
 
 @both
+@settings(deadline=None)
 @given(
     user=st.text(),
     total=st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),

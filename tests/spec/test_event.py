@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from destination.errors import RowError
@@ -194,6 +194,7 @@ NAMES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(NAMES | st.text(), JSON))
 def test_whatever_is_mapped_it_is_an_event_or_a_row_s_fault(fields: dict[str, Any]):
     """No value makes another failure, and every event has what the schema requires."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import httpx
 import pytest
 from declared import NOW, URL, body, made, pairs, record, refused, writer
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from destination.errors import Code, RefusedError, RowError
@@ -93,6 +93,7 @@ class TestPayloads:
         assert (sent.method, sent.url, sent.content) == ("DELETE", URL + "/7", None)
         assert sent.headers == {}
 
+    @settings(deadline=None)
     @given(value=hostile)
     def test_text_stays_text(self, value: str):
         """In the text of a template and in a structure, within quotes and without."""
@@ -138,6 +139,7 @@ class TestAddresses:
 
         assert sent.url == expected
 
+    @settings(deadline=None)
     @given(path=hostile, query=hostile)
     @example(path="..", query="x")
     def test_values_stay_in_their_places(self, path: str, query: str):
@@ -191,6 +193,7 @@ class TestHeaders:
 
         assert sent.headers == {name: "application/vnd.acme+json"}
 
+    @settings(deadline=None)
     @given(value=hostile)
     def test_a_value_is_one_line_or_none(self, value: str):
         """What cannot stand in a header rejects the row, and the reason does not quote it."""
@@ -215,6 +218,7 @@ class TestForms:
         assert sent.content == b"a=x+y&b=1&b=2&d=&e+f=1%262"
         assert sent.headers == {"Content-Type": "application/x-www-form-urlencoded"}
 
+    @settings(deadline=None)
     @given(value=hostile)
     def test_values_stay_in_their_places(self, value: str):
         """Whatever a value is, it makes no other parameter."""

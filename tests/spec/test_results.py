@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -213,6 +213,7 @@ class TestOtherAnswers:
             refused(BY_INDEX | {"at": "/data/errors"}, body, SENT)
         assert refused(BY_INDEX | {"at": "/data/errors"}, {"data": {}}, SENT) == {}
 
+    @settings(deadline=None)
     @given(
         st.sampled_from([BY_INDEX, BY_ID, IN_ORDER, {"at": "", "index": ""}]),
         st.recursive(

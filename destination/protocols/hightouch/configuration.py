@@ -11,7 +11,7 @@ from destination.sync import Sync
 from destination.template import Template
 
 MAX_DEPTH = 64
-"""How deep a row or a configuration may nest."""
+"""How deep a configuration may nest."""
 
 MAX_TARGET = 256
 """Characters in the name of a field."""

@@ -5,22 +5,26 @@ from typing import Any
 
 import msgspec
 
+from destination.columns import Reader
 from destination.errors import Code, RowError
-from destination.literals import depth
 from destination.model import Rejection, Row
-from destination.protocols.hightouch.configuration import JSON, MAX_DEPTH
+from destination.protocols.hightouch.configuration import JSON
 from destination.protocols.rpc import InvalidParams
 
 MAX_ROW = 256 * 1024
 """Bytes of one row; a longer one is rejected alone."""
 
-_row = msgspec.json.Decoder(dict[str, Any])
 _id: msgspec.json.Decoder[str | int | float] = msgspec.json.Decoder(str | int | float)
 
 
-def read_rows(raw: list[msgspec.Raw], id_column: str | None) -> tuple[list[Row], "Ids"]:
+def read_rows(
+    raw: list[msgspec.Raw], id_column: str | None, names: Iterable[str]
+) -> tuple[list[Row], "Ids"]:
     """
     The rows, each decoded alone so that one that cannot be read harms no other.
+
+    Args:
+        names: The columns that will be read of every row; others are read when they are.
 
     Raises:
         InvalidParams: No id column, or a row without a usable id: its outcome could not be
@@ -30,26 +34,19 @@ def read_rows(raw: list[msgspec.Raw], id_column: str | None) -> tuple[list[Row],
         return [], Ids("", [])
     if not id_column:
         raise InvalidParams("Invalid params: idColumn is missing and no identifier is mapped")
-    ids = Ids(id_column, raw)
-    return [_read_row(position, one, ids) for position, one in enumerate(raw)], ids
+    ids, reader = Ids(id_column, raw), Reader((id_column, *names))
+    return [_read_row(position, one, ids, reader) for position, one in enumerate(raw)], ids
 
 
-def _read_row(position: int, raw: msgspec.Raw, ids: "Ids") -> Row:
-    text = bytes(raw)
-    if len(text) > MAX_ROW:  # it is not even read: that takes time and room
-        columns: JSON | RowError = RowError(
-            f"the row is longer than {MAX_ROW // 1024} KiB", code=Code.TOO_LARGE
-        )
-        return Row(position, ids.value(position), columns)
+def _read_row(position: int, raw: msgspec.Raw, ids: "Ids", reader: Reader) -> Row:
     try:
-        columns = _row.decode(raw)
-        id = columns.get(ids.column) if isinstance(columns, dict) else None
-    except (ValueError, RecursionError):
-        columns = RowError("the row cannot be read: not an object, or text that is not Unicode")
-        id = ids.value(position)
-    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and depth(columns) > MAX_DEPTH:
-        columns = RowError(f"the row is nested more than {MAX_DEPTH} deep")
-    if isinstance(id, bool) or not isinstance(id, str | int | float):
+        if len(bytes(raw)) > MAX_ROW:  # it is not even read: that takes time and room
+            raise RowError(f"the row is longer than {MAX_ROW // 1024} KiB", code=Code.TOO_LARGE)
+        columns = reader.read(raw)
+    except RowError as error:
+        return Row(position, ids.value(position), error)
+    id = columns.ahead.get(ids.column)
+    if type(id) is not str and type(id) is not int and not isinstance(id, float):
         raise InvalidParams(f"Invalid params: row {position} has no usable id in the idColumn")
     return Row(position, id, columns)
 
