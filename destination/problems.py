@@ -7,6 +7,13 @@ from pydantic import BaseModel, ValidationError
 from destination.strict import shapes
 from destination.sync import unknown
 
+_PLAINLY = {
+    "dict_type": "must be a table",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+}
+"""What is expected, where pydantic says it in Python's words."""
+
 _NAMED = re.compile(r"[A-Za-z_][^\s:]*: ")
 """How a problem starts that names a setting itself."""
 
@@ -27,7 +34,7 @@ def explained(error: ValidationError, model: type[BaseModel], below: str = "") -
             )
             lines.append(f"{where}: {hint}")
             continue
-        message = detail["msg"].removeprefix("Value error, ")
+        message = _PLAINLY.get(detail["type"], detail["msg"].removeprefix("Value error, "))
         if detail["type"] == "union_tag_invalid":  # whose message quotes what was given
             message = f"{detail['ctx']['discriminator']} must be {detail['ctx']['expected_tags']}"
         for line in message.splitlines():

@@ -1,5 +1,6 @@
 """What a request is made of, as an operator or a spec file says it."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -33,7 +34,7 @@ ARRAY_SIZE, LARGEST_ARRAY = 100, 10_000
 SHARED = frozenset({"object", "operation", "options", "settings", "event_id"})
 """What templates can name that is the same for all rows of a request."""
 
-ABOUT_BATCHES = f"an array has one address for all of its rows: only {', '.join(sorted(SHARED))}"
+ABOUT_BATCHES = f"rows of an array share nothing but {', '.join(sorted(SHARED))}"
 
 
 def _checked(parse: Callable[[Any], Any]) -> AfterValidator:
@@ -51,6 +52,8 @@ def _checked(parse: Callable[[Any], Any]) -> AfterValidator:
 
 def _url(source: str) -> None:
     """Scheme and host are written out, so that they can be judged here."""
+    if _USERINFO.match(source.strip()):
+        raise ConfigError("credentials belong into auth, not into the address")
     base = UrlTemplate.parse(source).base
     try:
         if base:
@@ -61,6 +64,7 @@ def _url(source: str) -> None:
 
 
 _address = TypeAdapter(HttpUrl)
+_USERINFO = re.compile(r"[a-z]+://[^/?]*@", re.IGNORECASE)
 
 UrlText = Annotated[str, _checked(_url), Field(min_length=1, repr=False)]
 """A template for a URL; it is not shown, since its path may be a credential."""
@@ -168,7 +172,7 @@ class Request(Strict):
             yield "encoding: a form cannot hold an array of payloads"
         for place, columns in self._addressing():
             if unknown := columns - SHARED:
-                yield f"{place}: names {min(unknown)}, but {ABOUT_BATCHES}"
+                yield f"{place}: names {min(unknown)}: {ABOUT_BATCHES}"
 
     def _of_wrapper(self) -> Iterator[str]:
         if self.wrapper is not None and self.batching == "none":
@@ -177,8 +181,8 @@ class Request(Strict):
             named = Structure.parse(self.wrapper).columns
             if "payloads" not in named:
                 yield "wrapper: has no place for the array: write {{ payloads }} there"
-            if unknown := named - SHARED - {"payloads"}:
-                yield f"wrapper: names {min(unknown)}, but {ABOUT_BATCHES}, and payloads"
+            elif unknown := named - SHARED - {"payloads"}:
+                yield f"wrapper: names {min(unknown)}: {ABOUT_BATCHES}"
 
     def _addressing(self) -> Iterator[tuple[str, frozenset[str]]]:
         yield "url", UrlTemplate.parse(self.url).columns

@@ -142,7 +142,7 @@ async def test_modes_that_send_less_do_not_mind_the_rest(serve):
             ["operations.add.url: must start", "operations.remove.url: must start"],
         ),
         ({"delete": {}}, ["operations.delete: Input should be 'add', 'change' or 'remove'"]),
-        ({"remove": "DELETE"}, ["operations.remove: Input should be a valid dictionary"]),
+        ({"remove": "DELETE"}, ["operations.remove: must be a table"]),
     ],
 )
 def test_a_mistake_is_told_where_it_stands(operations: dict[str, Any], problems: list[str]):

@@ -10,7 +10,7 @@ from destination.spec.request import ARRAY_SIZE, LARGEST_ARRAY, Request
 
 URL = "https://example.com/rows"
 ARRAY = {"batching": "array"}
-ABOUT = "an array has one address for all of its rows: only "
+ABOUT = "rows of an array share nothing but event_id, "
 
 
 def problems(**settings: Any) -> list[str]:
@@ -53,7 +53,7 @@ def test_what_makes_sense_is_taken(settings: dict[str, Any]):
         ({"url": "https://"}, "url: "),
         ({"url": "https://{{ host }}/x"}, "url: line 1, column "),
         ({"url": "https://example.com:99999/"}, "url: its host is not valid"),
-        ({"url": "https://user@example.com/"}, "url: line 1, column "),
+        ({"url": "https://user@example.com/"}, "url: credentials belong into auth"),
         ({"url": "https://example.com/a b"}, "url: line 1, column 22: a character that no URL has"),
         ({"url": "https://example.com/{{ a"}, "url: line 1, column 21: '{{' without '}}'"),
         ({"url": "https://x.example/{{ a | url_encode }}"}, "url: line 1, column 26: leave out"),
@@ -64,7 +64,7 @@ def test_what_makes_sense_is_taken(settings: dict[str, Any]):
         ({"headers": {"X-A": "{{ b }"}}, "headers.X-A: line 1, column 1: '{{' without '}}'"),
         ({"headers": {"X-A": "Zoë"}}, "headers.X-A: line 1, column 3: a character that no header"),
         ({"headers": {"Host": "x"}}, "headers.Host: is a header that the connection itself writes"),
-        ({"headers": {"X A": "x"}}, "headers.X A: "),
+        ({"headers": {"X A": "x"}}, "headers.X A: is no header's name, which may hold"),
         ({"template": '{"a": }'}, "template: line 1, column 7: this is no JSON: expecting value"),
         ({"template": '{"a": {{ b | nope }}}'}, "template: line 1, column 14: unknown filter"),
         ({"template": {"a": ["{{ b"]}}, "template: /a/0: line 1, column 1: '{{' without '}}'"),
@@ -95,16 +95,21 @@ def test_what_makes_sense_is_taken(settings: dict[str, Any]):
         ({**ARRAY, "wrapper": {"a": 1}}, "wrapper: has no place for the array"),
         (
             {**ARRAY, "wrapper": {"a": "{{ payloads }}", "b": "{{ email }}"}},
-            f"wrapper: names email, but {ABOUT}",
+            f"wrapper: names email: {ABOUT}",
         ),
-        ({**ARRAY, "url": URL + "/{{ id }}"}, f"url: names id, but {ABOUT}"),
-        ({**ARRAY, "query": {"a": "{{ email }}"}}, f"query: names email, but {ABOUT}"),
-        ({**ARRAY, "headers": {"X-A": "{{ row.a }}"}}, f"headers.X-A: names row, but {ABOUT}"),
+        ({**ARRAY, "url": URL + "/{{ id }}"}, f"url: names id: {ABOUT}"),
+        ({**ARRAY, "query": {"a": "{{ email }}"}}, f"query: names email: {ABOUT}"),
+        ({**ARRAY, "headers": {"X-A": "{{ row.a }}"}}, f"headers.X-A: names row: {ABOUT}"),
         ({**ARRAY, "batch_size": 0}, "batch_size: Input should be greater than 0"),
         ({**ARRAY, "batch_size": LARGEST_ARRAY + 1}, "batch_size: Input should be less than"),
-        ({"max_batch_bytes": "lots"}, "max_batch_bytes: "),
+        ({"max_batch_bytes": "lots"}, "max_batch_bytes: must be a number of bytes, or text such"),
+        ({"query": "a=b"}, "query: must be a table"),
+        ({**ARRAY, "wrapper": {"a": "{{ events }}"}}, "wrapper: has no place for the array"),
         ({"max_batch_bytes": 0}, "max_batch_bytes: "),
-        ({"answer": {"statuses": {"4": "refused"}}}, "answer.statuses.4: "),
+        (
+            {"answer": {"statuses": {"4XX": "refused"}}},
+            "answer.statuses.4XX: must be a status such",
+        ),
         ({"answer": {"rows": {"at": "/e"}}}, "answer.rows: results in order need a message"),
         ({"answer": {"message": "error"}}, "answer.message: is no JSON Pointer"),
         ({"methd": "PUT"}, 'methd: Setting "methd" does not exist. Did you mean "method"?'),
