@@ -163,11 +163,15 @@ class Limits:
             raise ValueError("limits are greater than zero")
 
 
+RowId = str | int | float
+"""The value of a row's id column."""
+
+
 class Row(msgspec.Struct, frozen=True):
     """A row as it arrived: its position and id, and its columns or why they cannot be read."""
 
     position: int
-    id: str | int | float
+    id: RowId
     columns: Mapping[str, Any] | RowError
 
 
@@ -183,7 +187,7 @@ class Record(msgspec.Struct, frozen=True):
     """
 
     position: int
-    id: str | int | float
+    id: RowId
     fields: Mapping[str, Any]
     row: Mapping[str, Any]
 

@@ -101,6 +101,7 @@ class Run:
         self._forbidden = 0
         self._stopped_lanes: dict[str, TargetError] = {}
         self._acknowledged: set[int] = set()
+        self._touched = False
         self.rejections: dict[int, Rejection] = {}
         """By position. A record that is not here was delivered."""
         self.skipped = 0
@@ -110,6 +111,7 @@ class Run:
 
     async def send(self, records: Sequence[Record]) -> None:
         """Deliver the records; afterwards ``rejections`` holds those that were not."""
+        self._acknowledged.clear()
         queues = deque(self._queues(records))
         workers = min(self._limits.concurrency, len(queues))
         await asyncio.gather(*(self._work(queues) for _ in range(workers)))
@@ -168,19 +170,17 @@ class Run:
     def reject(self, records: Iterable[Record], error: DestinationError) -> None:
         """Note that these were not delivered; a record keeps its first reason."""
         for record in records:
-            self.rejections.setdefault(record.position, record.reject(error))
+            if self.rejections.setdefault(record.position, record.reject(error)).error is error:
+                self._touched = self._touched or isinstance(error, NoAnswer)
 
-    def failure(self, records: Iterable[Record]) -> FatalError | None:
-        """The error of the call as a whole: fatal, and none of its records may have arrived."""
+    @property
+    def failure(self) -> FatalError | None:
+        """The error of the call as a whole: fatal, and no record was or may have been taken."""
+        if self._touched:
+            return None
         errors = [each.error for each in self.rejections.values()]
-        fatal = self._fatal
-        if fatal is None and errors and all(isinstance(each, AuthError) for each in errors):
-            fatal = next(each for each in errors if isinstance(each, AuthError))
-        return fatal if fatal and all(map(self._untouched, records)) else None
-
-    def _untouched(self, record: Record) -> bool:
-        rejection = self.rejections.get(record.position)
-        return rejection is not None and not isinstance(rejection.error, NoAnswer)
+        auth = [error for error in errors if isinstance(error, AuthError)]
+        return self._fatal or (auth[0] if auth and len(auth) == len(errors) else None)
 
     def _queues(self, records: Sequence[Record]) -> Iterable[deque[_Work]]:
         """What one worker does in its order: a whole lane, or a single batch."""
@@ -315,6 +315,9 @@ class Run:
                 raise TypeError("a rejection's error is a DestinationError")
         self._forbidden = 0
         self._acknowledged |= positions
+        rejected = {rejection.position for rejection in rejections}
+        unclear = any(isinstance(rejection.error, NoAnswer) for rejection in rejections)
+        self._touched = self._touched or unclear or len(rejected) < len(positions)
         for rejection in rejections:
             self.rejections.setdefault(rejection.position, rejection)
 
