@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from webhooks import Arrived, failure, person, reasons, receiver, sync
+from webhooks import Arrived, failure, person, reasons, receiver, stand_in, sync
+
+from destinations.sandbox.webhook import NAME_LENGTH, StandIn
 
 UNCLEAR = "OUTCOME_UNKNOWN: the vendor's answer does not say which rows it took: "
 BY_INDEX = {"rows": {"at": "/errors", "index": "/index", "message": "/why"}}
@@ -261,6 +263,21 @@ class TestResults:
 
         assert "hunter2" not in rejected["hunter2"]
         assert "because" in rejected["hunter2"]
+
+    async def test_the_stand_in_refuses_rows_alone(self, serve):
+        """It applies the others and says which it did not; nothing is sent a second time."""
+        kept = StandIn(token="r" * 20, results=True, wrapper="people")
+        async with stand_in(serve, kept=kept) as (served, ask):
+            rows = [person(n) for n in range(50)]
+            for culprit in (13, 37):
+                rows[culprit]["first_name"] = "x" * (NAME_LENGTH + 1)
+
+            rejected = await reasons(served, "add", sync(*rows))
+
+            told = "VENDOR_REJECTED: the vendor refused the row: first_name is longer than 200 characters"
+            assert rejected == dict.fromkeys((13, 37), told)
+            assert {row["id"] for row in (await ask("rows"))["rows"]} == set(range(50)) - {13, 37}
+            assert (await ask("requests"))["requests"] == 1
 
     async def test_a_large_answer_is_read(self, serve):
         """Ten thousand rows may each have a result."""
