@@ -274,8 +274,8 @@ class TestResults:
 
             rejected = await reasons(served, "add", sync(*rows))
 
-            told = "VENDOR_REJECTED: the vendor refused the row: first_name is longer than 200 characters"
-            assert rejected == dict.fromkeys((13, 37), told)
+            told = "the vendor refused the row: first_name is longer than 200 characters"
+            assert rejected == dict.fromkeys((13, 37), f"VENDOR_REJECTED: {told}")
             assert {row["id"] for row in (await ask("rows"))["rows"]} == set(range(50)) - {13, 37}
             assert (await ask("requests"))["requests"] == 1
 
