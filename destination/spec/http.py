@@ -1,5 +1,6 @@
 """A destination whose requests are declared: for each verb one, sent for each record or batch."""
 
+import asyncio
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from destination.deadline import give_way
 from destination.errors import DestinationError, FatalError, RefusedError, TargetError
 from destination.fingerprint import event_id
 from destination.model import Batch, Limits, Mode, Operation, Record, Rejection
@@ -176,9 +178,8 @@ class HttpDestination(Destination[SettingsT, OptionsT]):
         if prepared.answer.rows is None:
             return []
         sent = [payload.records for payload in payloads]
-        refused = refusals(prepared.answer.rows, response, sent)
-        return [
-            record.reject(refused_row(words, record))
-            for position, words in refused.items()
-            for record in sent[position]
-        ]
+        turn, rejections = asyncio.get_running_loop().time(), list[Rejection]()
+        for position, words in refusals(prepared.answer.rows, response, sent).items():
+            rejections += [record.reject(refused_row(words, record)) for record in sent[position]]
+            turn = await give_way(turn)
+        return rejections

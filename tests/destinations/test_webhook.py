@@ -324,6 +324,9 @@ class TestSettings:
             {"url": URL, "headers": {"": "1"}},
             {"url": URL, "fields": [{"id": ""}]},
             {"url": URL, "fields": [{"id": "a", "type": "date"}]},
+            {"url": URL, "fields": [{"id": "a"}, {"id": "a"}]},
+            {"url": URL, "group_by": "a", "template": {"a": "{{ a }}"}},
+            {"url": URL, "filter": "a = 1"},
         ],
     )
     def test_what_cannot_work_is_refused(self, settings):
@@ -346,6 +349,25 @@ class TestSettings:
                 {"url": "x", "auth": {"scheme": "bearer", "token": ["hunter2"]}}
             )
         assert "hunter2" not in str(raised.value)
+
+
+class TestCheck:
+    """What ``destination check`` asks."""
+
+    async def test_nothing_is_written(self, serve):
+        """A request for options: any answer that lets us in will do."""
+        async with receiver(serve, status=405) as (served, received):
+            assert await served.plugin("hook").check() is None
+
+        assert received.methods == ["OPTIONS"]
+
+    async def test_an_address_of_each_row_is_not_asked(self, serve):
+        """It says so, rather than that all is well."""
+        async with receiver(serve, "/people/{{ id }}") as (served, received):
+            said = await served.plugin("hook").check()
+
+        assert said == "the address depends on the row, so nothing was asked"
+        assert received.requests == []
 
 
 async def test_a_batch_size_does_not_lose_rows(serve):
