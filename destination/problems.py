@@ -1,9 +1,21 @@
 """What is wrong with an operator's file, one line for each thing: where, and what was expected."""
 
+import re
+
 from pydantic import BaseModel, ValidationError
 
 from destination.strict import shapes
 from destination.sync import unknown
+
+_PLAINLY = {
+    "dict_type": "must be a table",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+}
+"""What is expected, where pydantic says it in Python's words."""
+
+_NAMED = re.compile(r"[A-Za-z_][^\s:]*: ")
+"""How a problem starts that names a setting itself."""
 
 
 def explained(error: ValidationError, model: type[BaseModel], below: str = "") -> list[str]:
@@ -22,8 +34,10 @@ def explained(error: ValidationError, model: type[BaseModel], below: str = "") -
             )
             lines.append(f"{where}: {hint}")
             continue
-        message = detail["msg"].removeprefix("Value error, ")
+        message = _PLAINLY.get(detail["type"], detail["msg"].removeprefix("Value error, "))
         if detail["type"] == "union_tag_invalid":  # whose message quotes what was given
             message = f"{detail['ctx']['discriminator']} must be {detail['ctx']['expected_tags']}"
-        lines.append(f"{where}: {message}" if where else message)
+        for line in message.splitlines():
+            between = "." if _NAMED.match(line) else ": "
+            lines.append(f"{where}{between}{line}" if where else line)
     return lines
