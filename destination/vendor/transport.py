@@ -79,7 +79,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One exchange, up to the response's headers; the body is read by the caller."""
-        assert self._session is not None, "use the client as a context manager"  # noqa: S101
+        if self._session is None:
+            raise RuntimeError("the transport is closed")
         while True:
             try:
                 return await self._exchange(self._session, request)
