@@ -149,3 +149,27 @@ def test_the_destination_shown_works(tmp_path: Path) -> None:
     types = [sys.executable, "-m", "mypy", "--strict", "tickets.py"]
     checked = subprocess.run(types, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout
+
+
+PREFIXES = {
+    "W": "tests/destinations/test_webhook",
+    "S": "tests/spec/test",
+    "V": "tests/vendor/test",
+    "P": "tests/protocols/test",
+    "R": "tests/destinations/test_relay42",
+    "C": "tests/destinations/test_connectif",
+}
+
+
+def test_what_the_coverage_names_is_there() -> None:
+    """Each test that ``docs/coverage.md`` names is one that runs, and each prefix is explained."""
+    text = page("docs/coverage.md")
+    named = re.findall(r"`([A-Z])((?:_\w+)?\.py)::(test_\w+)`", text)
+
+    assert len(named) > 80
+    for prefix, rest, test in named:
+        source = (ROOT / f"{PREFIXES[prefix]}{rest}").read_text("utf-8")
+        assert re.search(rf"^(?: *(?:async )?def {test}\(|{test} = )", source, re.MULTILINE), test
+    for prefix, path in PREFIXES.items():
+        assert f"{prefix} is `{path}`" in text
+
