@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
-from destination.deadline import Deadline
+from destination.deadline import Deadline, give_way
 from destination.errors import Code, DestinationError, NoAnswer, RowError, UnavailableError
 from destination.mapping import Plan
 from destination.memory import Memory, NoMemory
@@ -12,9 +12,6 @@ from destination.model import Record, Rejection, Row
 from destination.order import Order, Turn
 from destination.run import Run
 from destination.state.store import Standing
-
-TURN = 0.05
-"""Seconds for which a call may map rows before others have a turn."""
 
 POLL = 0.2
 """Seconds after which a row that another process is sending is looked at again."""
@@ -53,7 +50,7 @@ class Call:
         Raises:
             FatalError: A person must act, and no record was or may have been delivered.
         """
-        records = self._run.wanted(self._run.distinct(records))
+        records = await self._run.wanted(self._run.distinct(records))
         with self._order.turn(map(self._row, records)) as turn:
             for wave in waves(records):
                 held_up = [each for each in wave if turn.must_wait(self._row(each))]
@@ -114,9 +111,7 @@ async def mapped(
             records.append(plan.record(row.position, row.id, row.columns))
         except DestinationError as error:
             rejections.append(Rejection(row.position, error))
-        if now() - turn > TURN:
-            await asyncio.sleep(0)
-            turn = now()
+        turn = await give_way(turn)
     return records, rejections
 
 

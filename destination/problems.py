@@ -22,5 +22,5 @@ def explained(error: ValidationError, model: type[BaseModel]) -> list[str]:
         message = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "union_tag_invalid":  # whose message quotes what was given
             message = f"{detail['ctx']['discriminator']} must be {detail['ctx']['expected_tags']}"
-        lines.append(f"{where}: {message}" if where else message)
+        lines += [f"{where}: {line}" if where else line for line in message.splitlines()]
     return lines

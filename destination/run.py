@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from destination.bugs import bug
-from destination.deadline import DELIVERY, Deadline, Delivery
+from destination.deadline import DELIVERY, Deadline, Delivery, give_way
 from destination.errors import (
     AuthError,
     Code,
@@ -52,16 +52,20 @@ def _ended(task: asyncio.Future[Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
+    """A batch, made of pieces that stay whole when it is halved: groups, or single records."""
+
     lane: str
     batch: Batch[Any]
+    pieces: Sequence[Sequence[Record]]
+
+    def of(self, pieces: Sequence[Sequence[Record]]) -> "_Work":
+        """The same with these pieces."""
+        records = list(chain.from_iterable(pieces))
+        return replace(self, batch=replace(self.batch, records=records), pieces=pieces)
 
     def halves(self) -> tuple["_Work", "_Work"]:
-        records = self.batch.records
-        middle = len(records) // 2
-        first = replace(self.batch, records=records[:middle])
-        return replace(self, batch=first), replace(
-            self, batch=replace(self.batch, records=records[middle:])
-        )
+        middle = len(self.pieces) // 2
+        return self.of(self.pieces[:middle]), self.of(self.pieces[middle:])
 
 
 class Run:
@@ -124,11 +128,17 @@ class Run:
         self.reject(rivals, RowError(DUPLICATE, code=Code.DUPLICATE))
         return [one for one, _ in named if one.position not in self.rejections]
 
-    def wanted(self, records: Sequence[Record]) -> list[Record]:
+    async def wanted(self, records: Sequence[Record]) -> list[Record]:
         """The records that are to be sent; the others are counted, and are no errors."""
-        answers = list(self._asked(records, lambda one: self._plugin.wanted(one, self._batch)))
-        kept = [record for record, wanted in answers if wanted]
-        self.skipped += len(answers) - len(kept)
+        kept, turn = list[Record](), asyncio.get_running_loop().time()
+        for record, wanted in self._asked(
+            records, lambda one: self._plugin.wanted(one, self._batch)
+        ):
+            if wanted:
+                kept.append(record)
+            else:
+                self.skipped += 1
+            turn = await give_way(turn)
         return kept
 
     def _asked(
@@ -165,10 +175,8 @@ class Run:
     def _queues(self, records: Sequence[Record]) -> Iterable[deque[_Work]]:
         """What one worker does in its order: a whole lane, or a single batch."""
         for lane, members in self._by_lane(records).items():
-            works = [
-                _Work(lane, replace(self._batch, records=cut))
-                for cut in self._cut(members, self._limits.batch_size)
-            ]
+            none = _Work(lane, self._batch, ())
+            works = [none.of(cut) for cut in self._cut(members, self._limits.batch_size)]
             yield from (deque(works),) if self._limits.in_order else (deque((x,)) for x in works)
 
     def _by_lane(self, records: Iterable[Record]) -> dict[str, list[Record]]:
@@ -177,15 +185,11 @@ class Run:
             lanes.setdefault(lane, []).append(record)
         return lanes
 
-    def _cut(self, records: Sequence[Record], size: int) -> Iterable[Sequence[Record]]:
-        """Batches of so many records; where there are groups, of so many of them."""
+    def _cut(self, records: Sequence[Record], size: int) -> Iterable[Sequence[Sequence[Record]]]:
+        """The pieces of batches, of so many each: groups, and records that are in none."""
         options = self._batch.options
-        grouped = list(self._asked(records, lambda one: self._plugin.group(one, options)))
-        members = [record for record, _ in grouped]
-        if all(group is None for _, group in grouped):
-            return [members[start : start + size] for start in range(0, len(members), size)]
         groups: dict[Hashable, list[Record]] = {}
-        for record, group in grouped:
+        for record, group in self._asked(records, lambda one: self._plugin.group(one, options)):
             alone = group is None
             groups.setdefault((alone, record.position if alone else group), []).append(record)
         pieces = [
@@ -193,10 +197,7 @@ class Run:
             for group in groups.values()
             for start in range(0, len(group), LARGEST_GROUP)
         ]
-        return [
-            list(chain.from_iterable(pieces[start : start + size]))
-            for start in range(0, len(pieces), size)
-        ]
+        return [pieces[start : start + size] for start in range(0, len(pieces), size)]
 
     async def _work(self, queues: deque[deque[_Work]]) -> None:
         while queues:
@@ -240,7 +241,7 @@ class Run:
         try:
             self._note(records, await self._delivered(work.batch, delivery))
         except RefusedError as error:
-            if len(records) > 1 and self._limits.halve:
+            if len(work.pieces) > 1 and self._limits.halve:
                 return True
             self.reject(records, error)
         except FatalError as error:

@@ -1,6 +1,6 @@
-"""How a vendor's answer is read: what its status means, and which rows of a batch it refused."""
+"""How a vendor's answer is read: what its status means, and where it says more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 
 import httpx
 import msgspec
-from jsonpointer import JsonPointer, JsonPointerException
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from destination.errors import (
     AuthError,
@@ -22,9 +21,8 @@ from destination.errors import (
 )
 from destination.model import Record
 from destination.quoting import quoted
-from destination.spec.selection import at
+from destination.spec.results import Pointer, RowResults, found, worded
 from destination.strict import Strict
-from destination.template.values import text
 from destination.vendor.retry import retry_after
 
 Meaning = Literal["delivered", "refused", "retry", "unknown", "target", "auth", "config"]
@@ -41,47 +39,6 @@ def _text(value: Any) -> Any:
 
 StatusPattern = Annotated[str, BeforeValidator(_text), Field(pattern=r"^[1-5](\d\d|xx)$")]
 """A status such as ``409``, or a class of them such as ``5xx``."""
-
-
-def _pointer(value: str) -> str:
-    try:
-        JsonPointer(value)
-    except JsonPointerException as error:
-        raise ValueError(f"is no JSON Pointer such as /errors/0: {error}") from None
-    return value
-
-
-Pointer = Annotated[str, AfterValidator(_pointer)]
-"""A place in a JSON document (RFC 6901); empty for the whole of it."""
-
-
-class RowResults(Strict):
-    """
-    Where the answer to a request says what became of each of its rows.
-
-    A result is a failure when something stands at its ``message``, or when there is no ``message``
-    to look at. It is about the row at the position that ``index`` gives, or whose ``field`` equals
-    what stands at ``id``; without both the results stand in the rows' order, one for each.
-    """
-
-    at: Pointer
-    """The list of results, or the only one."""
-    index: Pointer | None = None
-    """In a result: the row's position in the request, from 0."""
-    id: Pointer | None = None
-    """In a result: what the row is known by."""
-    field: str = ""
-    """The field that `id` is compared with; empty for the row's own id."""
-    message: Pointer | None = None
-    """In a result: why the row was refused."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "RowResults":
-        if self.index is not None and self.id is not None:
-            raise ValueError("a result is known by index or by id, not by both")
-        if self.index is None and self.id is None and self.message is None:
-            raise ValueError("results in order need a message, or all of them would be failures")
-        return self
 
 
 class Answer(Strict):
@@ -130,8 +87,8 @@ class Answer(Strict):
         answered = f"the vendor answered {response.status_code}"
         words = ""
         if self.message is not None:
-            with suppress(msgspec.DecodeError, RecursionError):
-                words = _words(_found(msgspec.json.decode(response.content), self.message))
+            with suppress(ValueError, RecursionError):
+                words = worded(found(msgspec.json.decode(response.content), self.message))
         return ToldError(answered, words) if words else RefusedError(answered)
 
 
@@ -155,96 +112,3 @@ class ToldError(RefusedError):
     def about(self, record: Record) -> RefusedError:
         """The refusal of this record, with those of the words that may be shown."""
         return RefusedError(f"{self.message}: {quoted(self.words, record)}")
-
-
-class UnclearError(NoAnswer):
-    """An answer from which it cannot be told which rows were taken."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(f"the vendor's answer does not say which rows it took: {why}")
-
-
-def refused_row(words: str, record: Record) -> RefusedError:
-    """The refusal of a row that an otherwise good answer tells of."""
-    told = f": {quoted(words, record)}" if words else ""
-    return RefusedError(f"the vendor refused the row{told}")
-
-
-def refusals(
-    results: RowResults, response: httpx.Response, payloads: Sequence[Sequence[Record]]
-) -> Mapping[int, str]:
-    """
-    Which payloads of a request were refused, by position, and the vendor's words for why.
-
-    Raises:
-        UnclearError: The answer does not have the shape that it should have, or refuses what was
-            not sent: which rows were taken cannot be known.
-    """
-    try:
-        document = msgspec.json.decode(response.content)
-    except (msgspec.DecodeError, RecursionError):
-        raise UnclearError("it is not JSON") from None
-    listed = _found(document, results.at)
-    in_order = results.index is None and results.id is None
-    if listed is None and not in_order:
-        return {}
-    every = [listed] if isinstance(listed, Mapping) else listed
-    if not isinstance(every, list) or (in_order and len(every) != len(payloads)):
-        raise UnclearError("its results are not the list that they should be")
-    known = _known(results, payloads)
-    refused = dict[int, str]()
-    for number, result in enumerate(every):
-        words = "" if results.message is None else _words(_found(result, results.message))
-        if words or results.message is None:
-            positions = _positions(results, result, known, number)
-            if not positions or not 0 <= min(positions) <= max(positions) < len(payloads):
-                raise UnclearError("it refuses a row that was not sent")
-            refused |= dict.fromkeys(positions, words)
-    return refused
-
-
-def _known(
-    results: RowResults, payloads: Sequence[Sequence[Record]]
-) -> Mapping[str, Sequence[int]]:
-    """The payloads for each id that an answer may name."""
-    known: dict[str, list[int]] = {}
-    for number, records in enumerate(payloads if results.id is not None else ()):
-        for record in records:
-            id = at(record.fields, results.field) if results.field else record.id
-            known.setdefault(text(id).casefold(), []).append(number)
-    return known
-
-
-def _positions(
-    results: RowResults, result: Any, known: Mapping[str, Sequence[int]], number: int
-) -> Sequence[int]:
-    """Which payloads a result is about."""
-    if results.id is not None:
-        return known.get(text(_found(result, results.id)).casefold(), ())
-    if results.index is None:
-        return (number,)
-    index = _found(result, results.index)
-    return (index,) if type(index) is int else ()
-
-
-def _found(document: Any, pointer: str) -> Any:
-    """What stands there; None where nothing does."""
-    try:
-        return JsonPointer(pointer).resolve(document, None)
-    except (JsonPointerException, TypeError):
-        return None
-
-
-def _words(value: Any, levels: int = 3) -> str:
-    """A vendor's words at some place: a text, or the texts of a list or an object."""
-    if not value or not levels:
-        return ""
-    match value:
-        case str():
-            return value.strip()
-        case Mapping():
-            inner = ((name, _words(each, levels - 1)) for name, each in value.items())
-            return "; ".join(f"{name}: {words}" for name, words in inner if words)
-        case list():
-            return "; ".join(filter(None, (_words(each, levels - 1) for each in value)))
-    return text(value)

@@ -42,7 +42,7 @@ def read(path: Path) -> Document:
     try:
         return Document.model_validate(content)
     except ValidationError as error:
-        lines = (line for each in explained(error, Document) for line in each.splitlines())
+        lines = explained(error, Document)
         raise ConfigError("\n".join(f"{path.name}: {line}" for line in lines)) from None
 
 

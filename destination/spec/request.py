@@ -75,9 +75,13 @@ def parsed_template(value: str | dict[str, Any] | list[Any]) -> JsonTemplate | S
 
 
 def _wrapper(value: str | dict[str, Any] | list[Any]) -> None:
-    if isinstance(value, str) and not value:
-        raise ConfigError("the name of the member must not be empty")
-    Structure.parse(value)
+    if not isinstance(value, str):
+        Structure.parse(value)
+    elif not value or "{" in value:
+        raise ConfigError(
+            'as text it is the name of the member that the array is, such as "events"; anything '
+            'more is a table, such as { events = "{{ payloads }}", source = "hightouch" }'
+        )
 
 
 Values = str | dict[str, Any] | list[Any]
@@ -90,8 +94,9 @@ class Request(Strict):
     Templates are Liquid. They see the record's fields by their names; ``id`` where no field has
     that name, ``fields``, ``row`` with all columns, ``row_id``, ``object``, ``operation``,
     ``options``, ``settings`` and ``event_id``, which stays the same when the same is sent again; of
-    a group, ``records``, each with all of these. With ``payload = "event"`` they see the canonical
-    event's members in place of the fields, in camel and in snake case.
+    a group, what its first row has, and ``records``, each with what is its own of these. With
+    ``payload = "event"`` they see the canonical event's members in place of the fields, in camel
+    and in snake case.
     """
 
     method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"
@@ -104,13 +109,13 @@ class Request(Strict):
     """Headers; templates. One that comes out empty is not sent."""
     payload: Literal["record", "event", "none"] = "record"
     """What is sent of a row: `{operation, id, fields}`, the canonical event, or nothing."""
-    template: Annotated[Values, _checked(parsed_template)] | None = None
+    template: Annotated[Values, _checked(parsed_template)] | None = Field(default=None, repr=False)
     """The payload in another form: the text of JSON, or JSON in which every text is a template."""
     encoding: Literal["json", "form"] = "json"
     """How the payload is written; a form needs a template that names its parameters."""
     batching: Literal["none", "array"] = "none"
     """A payload for each request, or an array of up to `batch_size` of them."""
-    wrapper: Annotated[Values, _checked(_wrapper)] | None = None
+    wrapper: Annotated[Values, _checked(_wrapper)] | None = Field(default=None, repr=False)
     """What an array stands in: the name of a member, or JSON in which it is `{{ payloads }}`."""
     batch_size: Annotated[PositiveInt, Field(le=LARGEST_ARRAY)] | None = None
     """Payloads in one array; 100 by default."""

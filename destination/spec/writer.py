@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from destination.deadline import give_way
 from destination.errors import DestinationError
 from destination.fingerprint import anonymous_id, event_id
 from destination.model import Batch, Record, Rejection
@@ -14,8 +14,8 @@ from destination.spec.event import canonical_event, in_both_spellings
 from destination.spec.prepared import Payload, Prepared
 from destination.spec.selection import Selection, group_of
 
-TURN = 0.05
-"""Seconds for which payloads may be written before others have a turn."""
+_IDS = frozenset({"event_id", "records"})
+"""Names by which templates may come to a record's event id, which takes a while to make."""
 
 
 class Writer:
@@ -25,7 +25,7 @@ class Writer:
     Args:
         settings: What templates see as ``settings``.
         now: The moment of it all.
-        names: What a condition reads, beside the request's templates.
+        names: What is read of a record; by default what the request's templates read.
     """
 
     def __init__(
@@ -35,14 +35,14 @@ class Writer:
         selection: Selection,
         settings: Mapping[str, Any],
         now: datetime,
-        names: Collection[str] = (),
+        names: Collection[str] | None = None,
     ) -> None:
         self.batch = batch
         self.prepared = prepared
         self.now = now
         self._selection = selection
         self._settings = settings
-        self._names = prepared.columns.union(names)
+        self._names = prepared.columns if names is None else names
 
     @cached_property
     def shared(self) -> Mapping[str, Any]:
@@ -54,22 +54,18 @@ class Writer:
         }
         if "options" in self._names:
             shared["options"] = self.batch.options.model_dump(mode="json")
-        if self.prepared.batched and "event_id" in self._names:
-            shared["event_id"] = event_id(self.batch, self.batch.records)
         return shared
 
     async def payloads(self) -> tuple[list[Payload], list[Rejection]]:
         """The batch's payloads, and the records of which none can be made."""
-        now = asyncio.get_running_loop().time
-        payloads, rejections, turn = list[Payload](), list[Rejection](), now()
+        turn = asyncio.get_running_loop().time()
+        payloads, rejections = list[Payload](), list[Rejection]()
         for records in self._groups():
             try:
                 payloads.append(self._payload(records))
             except DestinationError as error:
                 rejections += [record.reject(error) for record in records]
-            if now() - turn > TURN:
-                await asyncio.sleep(0)
-                turn = now()
+            turn = await give_way(turn)
         return payloads, rejections
 
     def _groups(self) -> Sequence[Sequence[Record]]:
@@ -84,41 +80,34 @@ class Writer:
         return list(groups.values())
 
     def _payload(self, records: Sequence[Record]) -> Payload:
-        values, plain = self._of(records[0])
+        each = [self._of(record) for record in records]
+        values, plain = each[0]
         if self._selection.group_by is not None:
-            values = {**values, "records": [self._of(record)[0] for record in records]}
+            values = {**values, "records": [own for own, _ in each]}
             if "event_id" in self._names:
                 values["event_id"] = event_id(self.batch, records)
-        payload = Payload(records, values)
-        return replace(payload, body=self.prepared.written(payload, plain, self.now))
+        return self.prepared.payload(records, {**values, **self.shared}, plain, self.now)
 
     def values(self, record: Record) -> Mapping[str, Any]:
         """What templates and conditions see of a record."""
-        return self._of(record)[0]
+        return {**self._of(record)[0], **self.shared}
 
     def _of(self, record: Record) -> tuple[dict[str, Any], Any]:
-        """What templates see of a record, and the payload that needs no template."""
+        """What templates see of a record alone, and the payload that needs no template."""
         members: Mapping[str, Any] = record.fields
         plain: Any = {"operation": self.batch.operation, "id": record.id, "fields": record.fields}
-        id = ""
-        if self.prepared.request.payload == "event" or "event_id" in self._names:
-            id = event_id(self.batch, [record])
-        if self.prepared.request.payload == "event":
-            plain = canonical_event(
-                record.fields,
-                event_id=id,
-                anonymous_id=anonymous_id(self.batch.id_column, record.id),
-                now=self.now,
-            )
+        is_event = self.prepared.request.payload == "event"
+        named = is_event or not _IDS.isdisjoint(self._names)
+        id = event_id(self.batch, [record]) if named else ""
+        if is_event:
+            plain = self._event(record, id)
+            id = plain["event_id"]
             members = in_both_spellings(plain) if self._names else {}
         if not self._names:
             return {}, plain
-        return {
-            "id": record.id,
-            **members,
-            "fields": record.fields,
-            "row": record.row,
-            "row_id": record.id,
-            **self.shared,
-            "event_id": id,
-        }, plain
+        own = {"fields": record.fields, "row": record.row, "row_id": record.id, "event_id": id}
+        return {"id": record.id, **members, **own}, plain
+
+    def _event(self, record: Record, id: str) -> dict[str, Any]:
+        someone = anonymous_id(self.batch.id_column, record.id)
+        return canonical_event(record.fields, event_id=id, anonymous_id=someone, now=self.now)
