@@ -12,16 +12,10 @@ from destination.spec.document import Document
 from destination.spec.files import read
 from destination.spec.forms import model_of, plain
 from destination.spec.http import Declared, HttpDestination
-from destination.strict import Address, Strict
+from destination.spec.places import Access
 from destination.template import Structure, Template, UrlTemplate
-from destination.vendor.access import Auth, Signing, credentials
+from destination.vendor.access import credentials
 from destination.vendor.connection import Connection
-
-
-class _Access(Strict):
-    base_url: Address
-    auth: Auth
-    signing: Signing | None
 
 
 class SpecDestination(HttpDestination[BaseModel, BaseModel]):
@@ -34,7 +28,7 @@ class SpecDestination(HttpDestination[BaseModel, BaseModel]):
         self._values = plain(settings)
         self._access = self._read_access()
 
-    def _read_access(self) -> _Access:
+    def _read_access(self) -> Access:
         """Where the vendor is and how to be let in, with the settings in their places."""
         document, known = self.document, {"settings": self._values}
         parts = {
@@ -43,9 +37,9 @@ class SpecDestination(HttpDestination[BaseModel, BaseModel]):
             "signing": document.signing and Structure.parse(document.signing).value(known),
         }
         try:
-            return _Access.model_validate(parts)
+            return Access.model_validate(parts)
         except ValidationError as error:
-            raise ConfigError("\n".join(explained(error, _Access))) from None
+            raise ConfigError("\n".join(explained(error, Access))) from None
 
     def declared(self) -> Declared:
         """What the document says."""

@@ -17,7 +17,7 @@ from destination.mapping import Column, Entry, FieldMapping
 from destination.metrics import Metrics
 from destination.model import Rejection, Row
 from destination.problems import explained
-from destination.spec.document import ExpectedRequest, Reply, Trial
+from destination.spec.declarations import ExpectedRequest, Reply, Trial
 from destination.spec.kinds import SpecDestination
 from destination.state.sqlite import SqliteStore
 from destination.sync import Sync

@@ -53,7 +53,7 @@ class Writer:
             "settings": self._settings,
         }
         if "options" in self._names:
-            shared["options"] = self.batch.options.model_dump(mode="json")
+            shared["options"] = self.batch.options.model_dump(mode="json", exclude_none=True)
         return shared
 
     async def payloads(self) -> tuple[list[Payload], list[Rejection]]:
@@ -94,20 +94,27 @@ class Writer:
 
     def _of(self, record: Record) -> tuple[dict[str, Any], Any]:
         """What templates see of a record alone, and the payload that needs no template."""
-        members: Mapping[str, Any] = record.fields
-        plain: Any = {"operation": self.batch.operation, "id": record.id, "fields": record.fields}
+        fields = filled(record.fields) if self.prepared.request.omit_empty else record.fields
+        members: Mapping[str, Any] = fields
+        plain: Any = {"operation": self.batch.operation, "id": record.id, "fields": fields}
         is_event = self.prepared.request.payload == "event"
         named = is_event or not _IDS.isdisjoint(self._names)
         id = event_id(self.batch, [record]) if named else ""
         if is_event:
-            plain = self._event(record, id)
+            plain = self._event(record, fields, id)
             id = plain["event_id"]
             members = in_both_spellings(plain) if self._names else {}
         if not self._names:
             return {}, plain
-        own = {"fields": record.fields, "row": record.row, "row_id": record.id, "event_id": id}
+        own = {"fields": fields, "row": record.row, "row_id": record.id, "event_id": id}
         return {"id": record.id, **members, **own}, plain
 
-    def _event(self, record: Record, id: str) -> dict[str, Any]:
+    def _event(self, record: Record, fields: Mapping[str, Any], id: str) -> dict[str, Any]:
         someone = anonymous_id(self.batch.id_column, record.id)
-        return canonical_event(record.fields, event_id=id, anonymous_id=someone, now=self.now)
+        return canonical_event(fields, event_id=id, anonymous_id=someone, now=self.now)
+
+
+def filled(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields without those that are null or an empty text, or objects of nothing else."""
+    inner = {k: filled(v) or None if isinstance(v, dict) and v else v for k, v in fields.items()}
+    return {name: value for name, value in inner.items() if value not in (None, "")}
