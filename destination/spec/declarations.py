@@ -167,6 +167,13 @@ class Reply(Strict):
     """JSON, or text."""
 
 
+def _row(value: dict[str, Any]) -> dict[str, Any]:
+    id = value.get("id", 0)
+    if isinstance(id, bool) or not isinstance(id, str | int | float):
+        raise ValueError("id is text or a number")
+    return value
+
+
 class Trial(Strict):
     """Records in, requests and rejections out."""
 
@@ -182,8 +189,11 @@ class Trial(Strict):
     """By default the object's first."""
     operation: Operation = Operation.ADD
     """What happened to the rows."""
-    records: tuple[dict[str, Any], ...]
-    """By field, dots included; `id` is the row's id, which is otherwise its position from 1."""
+    records: tuple[Annotated[dict[str, Any], AfterValidator(_row)], ...]
+    """
+    By field, dots included. `id` is the row's id too, which is otherwise its position from 1; it is
+    a field only where one is declared.
+    """
     replies: tuple[Reply, ...] = ()
     """To one request after another; the last goes on, and without any all is well."""
     requests: tuple[ExpectedRequest, ...] = ()

@@ -42,6 +42,8 @@ class Document(Selection):
 
     schema_: Annotated[str | None, Field(alias="$schema")] = None
     """Where an editor finds this schema."""
+    comment_: Annotated[str | tuple[str, ...], Field(alias="$comment")] = ""
+    """What whoever keeps the file should know; JSON has no other comments."""
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
     """The name of the kind."""
     label: str = ""

@@ -114,7 +114,7 @@ class Request(Strict):
     encoding: Literal["json", "form"] = "json"
     """How the payload is written; a form needs a template that names its parameters."""
     omit_empty: bool = False
-    """A field that is null or an empty text is left out, as if nothing were mapped to it."""
+    """Members and parameters that come out null or as an empty text are not sent."""
     batching: Literal["none", "array"] = "none"
     """A payload for each request, or an array of up to `batch_size` of them."""
     wrapper: Annotated[Values, _checked(_wrapper)] | None = Field(default=None, repr=False)

@@ -11,7 +11,7 @@ from destination.errors import DestinationError
 from destination.fingerprint import anonymous_id, event_id
 from destination.model import Batch, Record, Rejection
 from destination.spec.event import canonical_event, in_both_spellings
-from destination.spec.prepared import Payload, Prepared
+from destination.spec.prepared import Outgoing, Payload, Prepared
 from destination.spec.selection import Selection, group_of
 
 _IDS = frozenset({"event_id", "records"})
@@ -68,6 +68,14 @@ class Writer:
             turn = await give_way(turn)
         return payloads, rejections
 
+    def outgoing(self, payloads: Sequence[Payload]) -> Outgoing:
+        """The request that carries these payloads. Raises as ``Prepared.outgoing`` does."""
+        shared = self.shared
+        if self.prepared.batched and "event_id" in self._names:
+            records = [record for payload in payloads for record in payload.records]
+            shared = {**shared, "event_id": event_id(self.batch, records)}
+        return self.prepared.outgoing(payloads, shared, self.now)
+
     def _groups(self) -> Sequence[Sequence[Record]]:
         if self._selection.group_by is None:
             return [(record,) for record in self.batch.records]
@@ -94,27 +102,20 @@ class Writer:
 
     def _of(self, record: Record) -> tuple[dict[str, Any], Any]:
         """What templates see of a record alone, and the payload that needs no template."""
-        fields = filled(record.fields) if self.prepared.request.omit_empty else record.fields
-        members: Mapping[str, Any] = fields
-        plain: Any = {"operation": self.batch.operation, "id": record.id, "fields": fields}
+        members: Mapping[str, Any] = record.fields
+        plain: Any = {"operation": self.batch.operation, "id": record.id, "fields": record.fields}
         is_event = self.prepared.request.payload == "event"
         named = is_event or not _IDS.isdisjoint(self._names)
         id = event_id(self.batch, [record]) if named else ""
         if is_event:
-            plain = self._event(record, fields, id)
+            plain = self._event(record, id)
             id = plain["event_id"]
             members = in_both_spellings(plain) if self._names else {}
         if not self._names:
             return {}, plain
-        own = {"fields": fields, "row": record.row, "row_id": record.id, "event_id": id}
+        own = {"fields": record.fields, "row": record.row, "row_id": record.id, "event_id": id}
         return {"id": record.id, **members, **own}, plain
 
-    def _event(self, record: Record, fields: Mapping[str, Any], id: str) -> dict[str, Any]:
+    def _event(self, record: Record, id: str) -> dict[str, Any]:
         someone = anonymous_id(self.batch.id_column, record.id)
-        return canonical_event(fields, event_id=id, anonymous_id=someone, now=self.now)
-
-
-def filled(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields without those that are null or an empty text, or objects of nothing else."""
-    inner = {k: filled(v) or None if isinstance(v, dict) and v else v for k, v in fields.items()}
-    return {name: value for name, value in inner.items() if value not in (None, "")}
+        return canonical_event(record.fields, event_id=id, anonymous_id=someone, now=self.now)
