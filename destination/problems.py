@@ -33,9 +33,8 @@ def told(detail: Mapping[str, Any], model: type[BaseModel]) -> Iterator[str]:
 def _message(detail: Mapping[str, Any], model: type[BaseModel]) -> str:
     type, context = detail["type"], detail.get("ctx", {})
     if type == "extra_forbidden":
-        known = _known(model, detail["loc"][:-1])
-        name = str(detail["loc"][-1])
-        return unknown("Setting", name, known) if known else f'Setting "{name}" does not exist here.'
+        *path, name = detail["loc"]
+        return unknown("Setting", str(name), _known(model, path))
     if type == "union_tag_invalid":  # whose message quotes what was given
         return f"{context['discriminator']} must be {context['expected_tags']}"
     if type == "union_tag_not_found":

@@ -40,7 +40,7 @@ class FieldDeclaration(Strict):
     required: bool = False
     """A row without a value is rejected."""
     identifier: bool = False
-    """The field may be chosen to match records by; only such a field is there for sure in removals."""
+    """The field may be chosen to match records by; of a removed row only such fields are sure."""
     choices: tuple[str, ...] = ()
     """The values that an ENUM takes."""
 

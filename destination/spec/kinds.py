@@ -1,5 +1,6 @@
 """From a spec file to a kind of destination, which nothing can tell from one written in Python."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import new_class
 from typing import Any, ClassVar
@@ -76,6 +77,9 @@ def kind_of(document: Document) -> type[SpecDestination]:
         "__doc__": document.description or f"Rows to {document.label or document.name}.",
         "kind": document.name,
         "label": document.label,
+        "limits": replace(
+            document.limits.limits(), batch_size=max(one.most for one in document.requests.values())
+        ),
         "objects": tuple(one.object() for one in document.objects),
         "settings_model": model_of("Settings", document.settings),
         "options_model": model_of("Options", document.options),

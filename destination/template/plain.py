@@ -71,7 +71,7 @@ class Template:
             if name not in FILTERS:
                 raise fault_at(source, places[0].index, f"unknown filter '{name}'")
         members = {
-            str(name): frozenset(str(use.segments[1]) for use in uses if _names_member(use.segments))
+            str(name): frozenset(filter(None, (_member(use.segments) for use in uses)))
             for name, uses in analysis.globals.items()
         }
         return cls(source, frozenset(members), members, bound, root, weights)
@@ -188,8 +188,9 @@ def _printed(nodes: Iterable[Node], context: RenderContext) -> Iterator[Printed]
         yield from _printed(node.children(context, include_partials=False), context)
 
 
-def _names_member(segments: Sequence[Any]) -> bool:
-    return len(segments) > 1 and isinstance(segments[1], str)
+def _member(segments: Sequence[Any]) -> str:
+    """What is read of a variable, where that is written out."""
+    return segments[1] if len(segments) > 1 and isinstance(segments[1], str) else ""
 
 
 def _syntax_error(source: str, error: LiquidError) -> TemplateSyntaxError:
