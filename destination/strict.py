@@ -73,7 +73,7 @@ def _size(value: Any) -> Any:
     return value
 
 
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+Size = Annotated[int, BeforeValidator(_size, json_schema_input_type=int | str), Field(gt=0)]
 """Bytes, as a number or as text such as ``32MiB``."""
 
 Line = Annotated[str, AfterValidator(_filled)]

@@ -14,7 +14,7 @@ from destination.model import Mode, Operation
 from destination.schema import RESERVED
 from destination.spec.declarations import Id, LimitsDeclaration, ObjectDeclaration, Some, Trial
 from destination.spec.forms import FormSchema
-from destination.spec.places import of_settings, templates, unfit, unknown_members
+from destination.spec.places import of_settings, schemes, templates, unfit, unknown_members
 from destination.spec.prepared import Prepared, ungrouped
 from destination.spec.request import SHARED, Request, UrlText
 from destination.spec.selection import Selection
@@ -22,6 +22,7 @@ from destination.strict import Strict
 from destination.sync import unknown
 from destination.template import Condition
 from destination.tuning import Tuning
+from destination.vendor.access import Auth, Signing
 
 NAMES = SHARED | {"id", "fields", "row", "row_id", "records"}
 """What templates can name beside the fields."""
@@ -58,9 +59,9 @@ class Document(Selection):
     """What the operator configures, as JSON Schema; `"writeOnly": true` marks a secret."""
     options: FormSchema = Field(default_factory=dict)
     """What the marketer chooses for a sync, as JSON Schema."""
-    auth: dict[str, Any] = Field(default_factory=lambda: {"scheme": "none"})
+    auth: dict[str, Any] = Field({"scheme": "none"}, json_schema_extra=schemes(Auth))
     """How to be let in, by one of the schemes of a webhook; texts may name `settings`."""
-    signing: dict[str, Any] | None = None
+    signing: Annotated[dict[str, Any], Field(json_schema_extra=schemes(Signing))] | None = None
     """How requests are signed, by one of the schemes of a webhook; texts may name `settings`."""
     limits: LimitsDeclaration = LimitsDeclaration()
     """How fast the vendor may be called."""

@@ -14,7 +14,7 @@ from destination.spec.files import read
 from destination.spec.forms import model_of, plain
 from destination.spec.http import Declared, HttpDestination
 from destination.spec.places import Access
-from destination.template import Structure, Template, UrlTemplate
+from destination.template import Structure, Template, TemplateError, UrlTemplate
 from destination.vendor.access import credentials
 from destination.vendor.connection import Connection
 
@@ -26,21 +26,22 @@ class SpecDestination(HttpDestination[BaseModel, BaseModel]):
 
     def __init__(self, settings: BaseModel) -> None:
         super().__init__(settings)
-        self._values = plain(settings)
         self._access = self._read_access()
 
     def _read_access(self) -> Access:
         """Where the vendor is and how to be let in, with the settings in their places."""
-        document, known = self.document, {"settings": self._values}
-        parts = {
-            "base_url": Template.parse(document.base_url).render(known),
-            "auth": Structure.parse(document.auth).value(known),
-            "signing": document.signing and Structure.parse(document.signing).value(known),
-        }
+        document, known = self.document, {"settings": plain(self.settings)}
         try:
+            parts = {
+                "base_url": Template.parse(document.base_url).render(known),
+                "auth": Structure.parse(document.auth).value(known),
+                "signing": document.signing and Structure.parse(document.signing).value(known),
+            }
             return Access.model_validate(parts)
         except ValidationError as error:
             raise ConfigError("\n".join(explained(error, Access))) from None
+        except TemplateError as error:
+            raise ConfigError(error.message) from None
 
     def declared(self) -> Declared:
         """What the document says."""
@@ -49,7 +50,7 @@ class SpecDestination(HttpDestination[BaseModel, BaseModel]):
             document.requests,
             document.modes,
             document,
-            self._values,
+            plain(self.settings),
             document.limits.limits(),
             identified=document.signing is not None,
         )
@@ -66,7 +67,7 @@ class SpecDestination(HttpDestination[BaseModel, BaseModel]):
         """The document's own request, where it has one."""
         if self.document.check is None:
             return "the file names no request that reads, so nothing was asked"
-        url = UrlTemplate.parse(self.document.check.url).render({"settings": self._values})
+        url = UrlTemplate.parse(self.document.check.url).render({"settings": plain(self.settings)})
         await self.http.request("GET", url)
         return None
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
+from pydantic.config import JsonDict
 
 from destination.errors import ConfigError
 from destination.problems import told
@@ -19,6 +20,12 @@ class Access(Strict):
     base_url: Address
     auth: Auth
     signing: Signing | None = None
+
+
+def schemes(model: Any) -> JsonDict:
+    """What the JSON Schema of a way to be let in says before there are settings: its schemes."""
+    names = TypeAdapter(model).json_schema()["discriminator"]["mapping"]
+    return {"properties": {"scheme": {"enum": sorted(names)}}, "required": ["scheme"]}
 
 
 def templates(value: Any) -> Iterator[Template]:
