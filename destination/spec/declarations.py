@@ -1,25 +1,12 @@
 """What is declared beside requests: objects, modes, fields, limits, and a spec file's tests."""
 
-from collections.abc import Sized
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, PositiveFloat, PositiveInt, model_validator
 from pydantic import Field as Setting
 
 from destination.model import Field, FieldType, Limits, Mode, Object, Operation, per_second
-from destination.strict import Strict
-
-T = TypeVar("T", bound=Sized)
-
-
-def _some(value: T) -> T:
-    if not value:
-        raise ValueError("there must be one")
-    return value
-
-
-Some = AfterValidator(_some)
-"""There is at least one."""
+from destination.strict import Some, Strict
 
 Id = Annotated[str, Setting(min_length=1)]
 

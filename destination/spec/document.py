@@ -12,13 +12,13 @@ from pydantic import Field, model_validator
 
 from destination.model import Mode, Operation
 from destination.schema import RESERVED
-from destination.spec.declarations import Id, LimitsDeclaration, ObjectDeclaration, Some, Trial
+from destination.spec.declarations import Id, LimitsDeclaration, ObjectDeclaration, Trial
 from destination.spec.forms import FormSchema
 from destination.spec.places import of_settings, schemes, templates, unfit, unknown_members
 from destination.spec.prepared import Prepared, ungrouped
 from destination.spec.request import SHARED, Request, UrlText
 from destination.spec.selection import Selection
-from destination.strict import Strict
+from destination.strict import Some, Strict
 from destination.sync import unknown
 from destination.template import Condition
 from destination.tuning import Tuning

@@ -1,4 +1,4 @@
-"""The example for Salesforce, delivered through the whole server to a stand-in as strict as it is."""
+"""The example for Salesforce, delivered through the whole server to a strict stand-in."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

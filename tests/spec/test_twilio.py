@@ -1,4 +1,4 @@
-"""The example for Twilio, delivered through the whole server to a stand-in as strict as Twilio."""
+"""The example for Twilio, delivered through the whole server to a strict stand-in."""
 
 import base64
 import re
