@@ -182,7 +182,7 @@ class Trial(Strict):
     a field only where one is declared.
     """
     replies: tuple[Reply, ...] = ()
-    """To one request after another; the last goes on, and without any all is well."""
+    """To one request after another; the last goes on. Without any each is a 200 with `{}`."""
     requests: tuple[ExpectedRequest, ...] = ()
     """What is to be sent, in this order."""
     rejections: dict[str, str] = Setting(default_factory=dict)

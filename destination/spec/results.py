@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import httpx
 import msgspec
 from jsonpointer import JsonPointer, JsonPointerException
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, model_validator
 
 from destination.errors import NoAnswer, RefusedError
 from destination.model import Record
 from destination.quoting import quoted
 from destination.spec.selection import at
-from destination.strict import Strict
+from destination.strict import Some, Strict
 from destination.template.values import text
 
 _parsed = lru_cache(maxsize=256)(JsonPointer)
@@ -54,17 +54,17 @@ class RowResults(Strict):
     """In a result: why the row was refused."""
     ok: Pointer | None = None
     """In a result: whether the row was taken."""
-    ok_is: Annotated[tuple[bool | int | str, ...], Field(min_length=1)] = (True,)
+    ok_is: Annotated[tuple[bool | int | str, ...], Some] = (True,)
     """What stands at `ok` of a row that was taken, such as `["created", "updated"]`."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "RowResults":
+        if self.ok is None and "ok_is" in self.model_fields_set:
+            raise ValueError("ok_is is what stands at ok, and there is no ok")
         if self.index is not None and self.id is not None:
             raise ValueError("a result is known by index or by id, not by both")
         if self.index is None and self.id is None and self.message is None and self.ok is None:
             raise ValueError("results in order need ok or a message, or all would be failures")
-        if self.ok is None and "ok_is" in self.model_fields_set:
-            raise ValueError("ok_is is what stands at ok, and there is no ok")
         return self
 
 

@@ -105,7 +105,7 @@ class _Vendor(httpx.AsyncBaseTransport):
     """Answers what the test says, keeps what it was sent, and gives a token to who asks."""
 
     def __init__(self, replies: Sequence[Reply]) -> None:
-        self._replies = list(replies) or [Reply()]
+        self._replies = list(replies) or [Reply(body={})]
         self.requests: list[httpx.Request] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
