@@ -26,6 +26,8 @@ from destination.spec.request import Request
 from destination.spec.results import RowResults
 from destination.tuning import Tuning
 
+SPEC = {"kind": registry.SPEC, "summary": "Rows to any API that a spec file describes."}
+
 
 @click.command("list")
 @config_option
@@ -41,7 +43,7 @@ def list_command(config: str | None, *, as_json: bool) -> None:
             "Mend it, then ask again.",
             CONFIGURATION,
         )
-    kinds = [_summary(kind) for kind in registry.kinds()]
+    kinds = [*(_summary(kind) for kind in registry.kinds()), SPEC]
     configured = [
         {"name": name, "kind": values.get("kind")} for name, values in settings.destinations.items()
     ]
@@ -79,14 +81,14 @@ def describe_command(kind: str, *, as_json: bool) -> None:
     is_file = kind.lower().endswith(SUFFIXES)
     try:
         plugin = spec.load(Path(kind)) if is_file else registry.load(kind)
-        described = _description(plugin) | (
-            {"kind": registry.SPEC, "spec": kind} if is_file else {}
-        )
+        described = _description(plugin)
     except ConfigError as error:
         fail(
             f'There is no description of "{kind}".',
             error.message,
-            "See all kinds with: destination list",
+            "See the form of such a file with: destination describe spec"
+            if is_file
+            else "See all kinds with: destination list",
             CONFIGURATION,
         )
     if is_file:
