@@ -14,7 +14,6 @@ ANSWER = 0.5
 LEAST = 1.0
 """An attempt starts only when this many seconds remain, a fifth of a short deadline."""
 
-
 TURN = 0.05
 """Seconds for which a call may work before others have a turn."""
 

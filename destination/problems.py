@@ -1,66 +1,81 @@
 """What is wrong with an operator's file, one line for each thing: where, and what was expected."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from destination.strict import shapes
 from destination.sync import unknown
 
-_TABLE = "must be a table of names and values"
-_PLAIN = {
-    "dict_type": _TABLE,
-    "missing": "is missing",
-    "model_type": _TABLE,
-    "model_attributes_type": _TABLE,
+_PLAINLY = {
+    "dict_type": "must be a table",
+    "list_type": "must be a list",
+    "model_attributes_type": "must be a table",
+    "model_type": "must be a table",
     "tuple_type": "must be a list",
 }
+"""What is expected, where pydantic says it in Python's words."""
+
+_NAMED = re.compile(r"[A-Za-z_][^\s:]*: ")
+"""How a problem starts that names a setting itself."""
 
 
-def explained(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """One line for each error: where, and what was expected; never the value."""
+def explained(error: ValidationError, model: type[BaseModel], below: str = "") -> list[str]:
+    """One line for each error: where (below this), and what was expected; never the value."""
     details = error.errors(include_url=False, include_input=False)
-    return [line for detail in details for line in told(detail, model)]
+    return [line for detail in details for line in told(detail, model, below)]
 
 
-def told(detail: Mapping[str, Any], model: type[BaseModel]) -> Iterator[str]:
+def told(detail: Mapping[str, Any], model: type[BaseModel], below: str = "") -> Iterator[str]:
     """The lines for one of pydantic's errors."""
-    where = ".".join(str(part) for part in detail["loc"] if part != "[key]")
-    for line in _message(detail, model).splitlines():
-        yield f"{where}: {line}" if where else line
+    several = len(shapes(model)) > 1
+    path = [each for each in detail["loc"] if each != "[key]"]
+    path = path[1:] if several else path  # a union's begins with the shape
+    where = ".".join([*filter(None, [below]), *map(str, path)])
+    asked = detail["type"] == "extra_forbidden" and not several
+    known = _known(model, path[:-1]) if asked else []
+    for line in _message(detail, path, known).splitlines():
+        between = "." if _NAMED.match(line) else ": "
+        yield f"{where}{between}{line}" if where else line
 
 
-def _message(detail: Mapping[str, Any], model: type[BaseModel]) -> str:
+def _message(detail: Mapping[str, Any], path: Sequence[Any], known: Sequence[str]) -> str:
     type, context = detail["type"], detail.get("ctx", {})
     if type == "extra_forbidden":
-        *path, name = detail["loc"]
-        return unknown("Setting", str(name), _known(model, path))
+        name = str(path[-1])
+        return (
+            unknown("Setting", name, known) if known else f'Setting "{name}" does not exist here.'
+        )
     if type == "union_tag_invalid":  # whose message quotes what was given
         return f"{context['discriminator']} must be {context['expected_tags']}"
     if type == "union_tag_not_found":
         return f"{context['discriminator']} is missing"
-    return _PLAIN.get(type) or str(detail["msg"]).removeprefix("Value error, ")
+    return _PLAINLY.get(type) or str(detail["msg"]).removeprefix("Value error, ")
 
 
 def _known(model: type[BaseModel], path: Sequence[Any]) -> list[str]:
     """The names that there may be at a place of a model."""
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
-    nodes = list(_shapes(schema, definitions))
+    nodes = list(_followed(schema, definitions))
     for part in path:
         inner = [child for node in nodes for child in _inner(node, part)]
-        nodes = [shape for child in inner for shape in _shapes(child, definitions)]
+        nodes = [each for child in inner for each in _followed(child, definitions)]
     return [name for node in nodes for name in node.get("properties", {})]
 
 
-def _shapes(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _followed(
+    node: Mapping[str, Any], definitions: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
     """What a schema may be in the end: a reference followed, each of several."""
     if reference := node.get("$ref"):
-        yield from _shapes(definitions[reference.rsplit("/", 1)[-1]], definitions)
+        yield from _followed(definitions[reference.rsplit("/", 1)[-1]], definitions)
         return
     yield node
     for each in (*node.get("anyOf", ()), *node.get("oneOf", ())):
-        yield from _shapes(each, definitions)
+        yield from _followed(each, definitions)
 
 
 def _inner(node: Mapping[str, Any], part: Any) -> Iterator[Mapping[str, Any]]:

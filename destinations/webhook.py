@@ -97,8 +97,7 @@ def _request(operation: Operation, every: dict[str, Any], own: dict[str, Any]) -
     try:
         return Request.model_validate(taken | own)
     except ValidationError as error:
-        lines = explained(error, Request)
-        raise ValueError("\n".join(f"operations.{operation}.{line}" for line in lines)) from None
+        raise ValueError("\n".join(explained(error, Request, f"operations.{operation}"))) from None
 
 
 MODES = (
@@ -145,12 +144,14 @@ class Webhook(HttpDestination[Settings, NoOptions]):
             max_answer=self.longest_answer,
         )
 
-    async def check(self) -> None:
+    async def check(self) -> str | None:
         """An OPTIONS request, which writes nothing: any answer but "who are you?" will do."""
-        url = self.settings.url
-        if "{{" not in url and "{%" not in url:
-            with suppress(RefusedError):
-                await self.http.request("OPTIONS", url)
+        url = self.settings.url.strip()
+        if "{{" in url or "{%" in url:
+            return "the address depends on the row, so nothing was asked"
+        with suppress(RefusedError):
+            await self.http.request("OPTIONS", url)
+        return None
 
     async def discover(self) -> tuple[Object, ...]:
         """One nameless object with the receiver's fields."""

@@ -1,5 +1,6 @@
 """The documentation says what the program does."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,12 +8,18 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from declared import body
 
 from destination import registry
 from destination.app import make_instances
 from destination.cli import COMMANDS
 from destination.errors import Code
+from destination.mapping import Column, Entry, FieldMapping, Plan
+from destination.model import Operation
 from destination.settings import Server, Settings, expand
+from destination.spec.answer import Answer
+from destination.spec.results import RowResults
+from destination.strict import shapes
 from destination.tuning import Tuning
 
 ROOT = Path(__file__).parents[1]
@@ -49,10 +56,33 @@ def test_every_setting_is_explained(model: type[Server | Tuning]) -> None:
 
 @pytest.mark.parametrize("kind", registry.kinds())
 def test_every_setting_of_a_kind_is_explained(kind: str) -> None:
-    """``docs/configuration.md`` has a section for each kind, with all of its settings."""
-    section = page("docs/configuration.md").split(f"\n## {kind}\n")[1].split("\n## ")[0]
-    for name in registry.load(kind).settings_model.model_fields:
-        assert f"| `{name}` |" in section
+    """Its section of ``docs/configuration.md``, or the page linked there, has a line for each."""
+    text = page("docs/configuration.md").split(f"\n## {kind}\n")[1].split("\n## ")[0]
+    if f"]({kind}.md)" in text:
+        text += page(f"docs/{kind}.md")
+    for shape in shapes(registry.load(kind).settings_model):
+        for name in shape.model_fields:
+            assert f"| `{name}` |" in text
+
+
+def test_every_setting_of_an_answer_is_explained() -> None:
+    """The webhook's page has a line for each way in which answers may be read."""
+    text = page("docs/webhook.md")
+    for name in (*Answer.model_fields, *(f"rows.{each}" for each in RowResults.model_fields)):
+        assert name == "rows" or f"| `{name}` |" in text
+
+
+def test_the_webhook_s_example_gives_what_it_shows() -> None:
+    """The row becomes the entry, by the settings that stand before it."""
+    example = page("docs/webhook.md").split("## An example")[1].split("\n## ")[0]
+    settings = tomllib.loads(blocks(example, "toml")[0])["destinations"]["events"]
+    fields, entry = map(json.loads, blocks(example, "json"))
+    plan = Plan(
+        FieldMapping(tuple(Entry(name, Column(name)) for name in fields)), (), Operation.ADD
+    )
+    request = {name: settings[name] for name in ("payload", "template", "batching")}
+
+    assert body(request, plan.record(0, 1, fields)) == [entry]
 
 
 def test_the_table_of_kinds_is_complete() -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from destination.strict import shapes
+
 COLUMNS = ["name", "type", "default", "what it is"]
 
 LONGEST_DEFAULT = 40
@@ -12,7 +14,15 @@ LONGEST_DEFAULT = 40
 
 
 def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
-    """What a model can be told: name, type, whether it must be, default and what it is."""
+    """
+    What a model can be told: name, type, whether it must be, default and what it is.
+
+    Where it is one of several, each is listed after what chooses it.
+    """
+    return [each for shape in shapes(model) for each in _of_shape(shape)]
+
+
+def _of_shape(model: type[BaseModel]) -> list[dict[str, Any]]:
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
     return [
@@ -37,6 +47,8 @@ def _type(prop: dict[str, Any], definitions: dict[str, Any]) -> str:
         if "enum" in target:
             return _type(target, definitions)
         return f"{{ {', '.join(_keys(target))} }}"
+    if "const" in prop:
+        return json.dumps(prop["const"])
     if "enum" in prop:
         return " | ".join(json.dumps(value) for value in prop["enum"])
     if prop.get("type") == "array":

@@ -1,5 +1,6 @@
 """How a vendor's answer is read: what its status means, and where it says more."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -33,15 +34,21 @@ outcome, or refused because of the address, the credentials or the configuration
 """
 
 
-def _text(value: Any) -> Any:
-    """YAML takes a status for a number."""
-    return str(value) if type(value) is int else value
+_STATUS = r"^[1-5](\d\d|xx)$"
 
 
 Refusal = Literal["refused", "retry", "unknown", "target", "auth", "config"]
 """What an error code means, in the same words."""
 
-StatusPattern = Annotated[str, BeforeValidator(_text), Field(pattern=r"^[1-5](\d\d|xx)$")]
+
+def _status(value: Any) -> str:
+    text = str(value)  # YAML takes a status for a number
+    if not re.fullmatch(_STATUS, text):
+        raise ValueError("must be a status such as 409, or a class of them such as 4xx")
+    return text
+
+
+StatusPattern = Annotated[str, BeforeValidator(_status), Field(pattern=_STATUS)]
 """A status such as ``409``, or a class of them such as ``5xx``."""
 
 

@@ -115,6 +115,8 @@ def _text(name: str, values: Mapping[str, Any]) -> str | None:
 
 def _object(name: str, value: Any) -> dict[str, Any]:
     """The object that a value is, or is the text of; null is an empty one."""
+    if type(value) is dict:  # as deep as rows may be
+        return value
     object: dict[str, Any] | None = coerce(_FIELDS[name], value)
     return object or {}
 

@@ -1,5 +1,6 @@
 """A destination whose requests are declared: for each verb one, sent for each record or batch."""
 
+import asyncio
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from destination.deadline import give_way
 from destination.errors import DestinationError, FatalError, RefusedError, TargetError
 from destination.fingerprint import event_id
 from destination.model import Batch, Limits, Mode, Operation, Record, Rejection
@@ -155,13 +157,11 @@ class HttpDestination(Destination[SettingsT, OptionsT]):
         ]
 
     async def _send(self, writer: Writer, payloads: Sequence[Payload]) -> list[Rejection]:
-        prepared, shared = writer.prepared, writer.shared
+        prepared, outgoing = writer.prepared, writer.outgoing(payloads)
         records = [record for payload in payloads for record in payload.records]
         extensions: dict[str, Any] = {PREPARED: prepared}
-        if self._declared.identified or (prepared.batched and "event_id" in prepared.columns):
-            id = extensions[REQUEST_ID] = event_id(writer.batch, records)
-            shared = {**shared, "event_id": id}
-        outgoing = prepared.outgoing(payloads, shared, writer.now)
+        if self._declared.identified:
+            extensions[REQUEST_ID] = event_id(writer.batch, records)
         try:
             response = await self.http.request(
                 outgoing.method,
@@ -178,9 +178,8 @@ class HttpDestination(Destination[SettingsT, OptionsT]):
         if prepared.answer.rows is None:
             return []
         sent = [payload.records for payload in payloads]
-        refused = refusals(prepared.answer.rows, response, sent)
-        return [
-            record.reject(refused_row(words, record))
-            for position, words in refused.items()
-            for record in sent[position]
-        ]
+        turn, rejections = asyncio.get_running_loop().time(), list[Rejection]()
+        for position, words in refusals(prepared.answer.rows, response, sent).items():
+            rejections += [record.reject(refused_row(words, record)) for record in sent[position]]
+            turn = await give_way(turn)
+        return rejections

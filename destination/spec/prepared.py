@@ -2,6 +2,7 @@
 
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from destination.template import (
     HeaderTemplate,
     JsonTemplate,
     Structure,
+    TemplateError,
     UrlTemplate,
 )
 from destination.vendor.encoding import encode
@@ -125,7 +127,8 @@ class Prepared:
                 headers = {**_without(headers, header.name), header.name: line}
         address = self._address(values, allowance, now)
         if len(address) > LONGEST_URL:
-            raise RowError(f"its URL has more than {LONGEST_URL:,} characters", code=Code.TOO_LARGE)
+            problem = f"not sent: its URL has more than {LONGEST_URL:,} characters"
+            raise RowError(problem, code=Code.TOO_LARGE)
         return Outgoing(self.request.method, address, headers, content)
 
     def _content(
@@ -133,8 +136,10 @@ class Prepared:
     ) -> bytes | None:
         if self.batched:
             array = [each.body for each in payloads]
-            wrapped = self._wrapper and self._wrapper.value({**values, "payloads": array}, now=now)
-            return encode(wrapped or array)
+            if self._wrapper is None:
+                return encode(array)
+            with _told_as("wrapper"):
+                return encode(self._wrapper.value({**values, "payloads": array}, now=now))
         [payload] = payloads
         if self.request.payload == "none":
             return None
@@ -146,10 +151,14 @@ class Prepared:
         return [pair for pair in pairs if pair[1]] if self.request.omit_empty else pairs
 
     def _address(self, values: Mapping[str, Any], allowance: Allowance, now: datetime) -> str:
-        url = self._fixed or self._url.render(values, now=now, allowance=allowance)
+        url = self._fixed
+        if url is None:
+            with _told_as("url"):
+                url = self._url.render(values, now=now, allowance=allowance)
         if self._query is None:
             return url
-        pairs = self._sent(self._query.pairs(values, now=now, allowance=allowance))
+        with _told_as("query"):
+            pairs = self._sent(self._query.pairs(values, now=now, allowance=allowance))
         query = urllib.parse.urlencode(pairs, quote_via=urllib.parse.quote)
         return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
 
@@ -172,6 +181,15 @@ def _wrapper(wrapper: str | dict[str, Any] | list[Any] | None) -> Structure | No
     if isinstance(wrapper, str):
         wrapper = {wrapper: "{{ payloads }}"}
     return None if wrapper is None else Structure.parse(wrapper)
+
+
+@contextmanager
+def _told_as(which: str) -> Iterator[None]:
+    """Of several templates a row's failure names the one that failed."""
+    try:
+        yield
+    except TemplateError as error:
+        raise TemplateError(f"{which}: {error.message}") from None
 
 
 def _is_fixed(source: str) -> bool:

@@ -64,7 +64,9 @@ class RowResults(Strict):
         if self.index is not None and self.id is not None:
             raise ValueError("a result is known by index or by id, not by both")
         if self.index is None and self.id is None and self.message is None and self.ok is None:
-            raise ValueError("results in order need ok or a message, or all would be failures")
+            raise ValueError("results in order need a message or ok, or all would be failures")
+        if self.field and self.id is None:
+            raise ValueError("field is what id is compared with, and there is no id")
         return self
 
 

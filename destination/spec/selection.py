@@ -53,11 +53,11 @@ def consents(selection: Selection, fields: Mapping[str, Any]) -> bool:
 
 
 def group_of(selection: Selection, fields: Mapping[str, Any]) -> Hashable | None:
-    """What groups a record; None where it does not have the field. Raises RowError for a list."""
+    """What groups a record; None where its field is empty. Raises RowError for a list."""
     value = at(fields, selection.group_by) if selection.group_by else None
     if isinstance(value, list | dict):
         raise RowError(f"{selection.group_by}: a list or an object cannot group rows")
-    return value if value is None else (type(value), value)
+    return None if value in (None, "") else (type(value), value)
 
 
 def at(value: Any, path: str) -> Any:

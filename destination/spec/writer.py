@@ -14,9 +14,6 @@ from destination.spec.event import canonical_event, in_both_spellings
 from destination.spec.prepared import Outgoing, Payload, Prepared
 from destination.spec.selection import Selection, group_of
 
-_IDS = frozenset({"event_id", "records"})
-"""Names by which templates may come to a record's event id, which takes a while to make."""
-
 
 class Writer:
     """
@@ -43,6 +40,16 @@ class Writer:
         self._selection = selection
         self._settings = settings
         self._names = prepared.columns if names is None else names
+        # What takes a while to make is made where a template may come to it.
+        self._event_ids = self._is_event or self._any_of("event_id", "records")
+        self._rows = self._any_of("row", "records")
+
+    @property
+    def _is_event(self) -> bool:
+        return self.prepared.request.payload == "event"
+
+    def _any_of(self, *names: str) -> bool:
+        return not frozenset(names).isdisjoint(self._names)
 
     @cached_property
     def shared(self) -> Mapping[str, Any]:
@@ -104,16 +111,16 @@ class Writer:
         """What templates see of a record alone, and the payload that needs no template."""
         members: Mapping[str, Any] = record.fields
         plain: Any = {"operation": self.batch.operation, "id": record.id, "fields": record.fields}
-        is_event = self.prepared.request.payload == "event"
-        named = is_event or not _IDS.isdisjoint(self._names)
-        id = event_id(self.batch, [record]) if named else ""
-        if is_event:
+        id = event_id(self.batch, [record]) if self._event_ids else ""
+        if self._is_event:
             plain = self._event(record, id)
             id = plain["event_id"]
             members = in_both_spellings(plain) if self._names else {}
         if not self._names:
             return {}, plain
-        own = {"fields": record.fields, "row": record.row, "row_id": record.id, "event_id": id}
+        own = {"fields": record.fields, "row_id": record.id, "event_id": id}
+        if self._rows:
+            own["row"] = dict(record.row)
         return {"id": record.id, **members, **own}, plain
 
     def _event(self, record: Record, id: str) -> dict[str, Any]:

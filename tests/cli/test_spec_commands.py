@@ -153,7 +153,7 @@ def test_a_file_is_looked_for_beside_the_configuration(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({}, 'destinations.crm: spec: names the spec file, as in spec = "acme.toml".'),
+        ({}, 'destinations.crm: a spec file is missing: name it, as in spec = "acme.toml"'),
         (
             {"spec": "none.toml"},
             "destinations.crm: none.toml: cannot be read: No such file or directory",
@@ -169,7 +169,7 @@ def test_a_file_is_looked_for_beside_the_configuration(tmp_path: Path) -> None:
         (
             {"spec": str(RECEIVER), "endpoint": "https://x.example", "tokn": "t"},
             'destinations.crm: Setting "tokn" does not exist. Did you mean "token"?\n'
-            "destinations.crm.token: is missing",
+            "destinations.crm.token: Field required",
         ),
     ],
 )
@@ -212,7 +212,7 @@ def test_describe_tells_a_files_mistakes(tmp_path: Path) -> None:
     done = command(tmp_path, "describe", acme(tmp_path, ("base_url", "base")))
 
     assert done.returncode == 3
-    assert "acme.toml: base_url: is missing" in done.stderr
+    assert "acme.toml: base_url: Field required" in done.stderr
     assert "destination describe spec" in done.stderr
 
 

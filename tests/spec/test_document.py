@@ -69,16 +69,13 @@ def problems(content: dict[str, Any]) -> list[str]:
 
 
 ONLY_SETTINGS = "names options, but only settings are known there"
-ONE_ADDRESS = (
-    "an array has one address for all of its rows: "
-    "only event_id, object, operation, options, settings"
-)
+SHARED = "rows of an array share nothing but event_id, object, operation, options, settings"
 
 
 @pytest.mark.parametrize(
     ("place", "value", "told"),
     [
-        ("name", LEFT_OUT, "name: is missing"),
+        ("name", LEFT_OUT, "name: Field required"),
         ("nmae", "x", 'nmae: Setting "nmae" does not exist. Did you mean "name"?'),
         ("name", "Acme CRM", "name: String should match pattern '^[a-z][a-z0-9_]*$'"),
         ("base_url", "{{ options.list }}", f"base_url: {ONLY_SETTINGS}"),
@@ -115,7 +112,7 @@ ONE_ADDRESS = (
             {"scheme": "md5"},
             "signing: 'scheme' must be 'hmac', 'standard_webhooks'",
         ),
-        ("auth.token", LEFT_OUT, "auth.bearer.token: is missing"),
+        ("auth.token", LEFT_OUT, "auth.bearer.token: Field required"),
         (
             "auth.tokn",
             "t",
@@ -128,7 +125,7 @@ ONE_ADDRESS = (
         ),
         ("auth.token", "{{ options.list }}", f"auth: {ONLY_SETTINGS}"),
         ("auth.token", "{{ settings.token", "auth: line 1, column 1: '{{' without '}}'"),
-        ("auth", "bearer", "auth: must be a table of names and values"),
+        ("auth", "bearer", "auth: must be a table"),
         ("objects", [], "objects: there must be one"),
         ("objects", {}, "objects: must be a list"),
         (f"{PERSON}.modes", [], "objects.0.modes: there must be one"),
@@ -171,13 +168,13 @@ ONE_ADDRESS = (
         ),
         ("requests", {}, "requests: there must be one"),
         ("requests.more", {"url": "/x"}, "requests.more: no mode names it"),
-        (f"{SAVE}.url", LEFT_OUT, "requests.save.url: is missing"),
+        (f"{SAVE}.url", LEFT_OUT, "requests.save.url: Field required"),
         (
             f"{SAVE}.method",
             "GET",
             "requests.save.method: Input should be 'POST', 'PUT', 'PATCH' or 'DELETE'",
         ),
-        (f"{SAVE}.url", "/{{ email }}", f"requests.save: url names email: {ONE_ADDRESS}"),
+        (f"{SAVE}.url", "/{{ email }}", f"requests.save.url: names email: {SHARED}"),
         (
             f"{SAVE}.url",
             "/lists/{{ options.lst }}",
@@ -198,7 +195,7 @@ ONE_ADDRESS = (
             "{{ email | upcas }}",
             "requests.save.template: /address: line 1, column 12: unknown filter 'upcas'",
         ),
-        (f"{SAVE}.batching", "none", 'requests.save: a wrapper needs batching = "array"'),
+        (f"{SAVE}.batching", "none", 'requests.save.wrapper: needs batching = "array"'),
         (
             f"{SAVE}.answer.rows.field",
             "emial",
@@ -232,7 +229,7 @@ ONE_ADDRESS = (
             ["ads"],
             'consent_at: Field "context" does not exist. There is: email, ltv.',
         ),
-        ("tests", [{"name": "x"}], "tests.0.records: is missing"),
+        ("tests", [{"name": "x"}], "tests.0.records: Field required"),
         (
             "tests",
             [{"name": "x", "records": [{"id": [1]}]}],

@@ -61,7 +61,7 @@ def test_a_secret_is_hidden() -> None:
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({}, "token: is missing"),
+        ({}, "token: Field required"),
         ({"token": "t0p", "regoin": "eu"}, 'regoin: Setting "regoin" does not exist. Did you '),
         ({"token": "t0p", "region": "asia"}, "region: does not satisfy enum: ['eu', 'us']"),
         ({"token": "t0"}, "token: does not satisfy minLength: 3"),
@@ -72,7 +72,7 @@ def test_a_secret_is_hidden() -> None:
         ({"token": "t0p", "share": False}, "share: must not be true or false"),
         ({"token": "t0p", "tags": ["a", "b", "c"]}, "tags: does not satisfy maxItems: 2"),
         ({"token": "t0p", "tags": ["a", 1]}, "tags.1: does not satisfy type: string"),
-        ({"token": "t0p", "extra": []}, "extra: must be a table of names and values"),
+        ({"token": "t0p", "extra": []}, "extra: must be a table"),
     ],
 )
 def test_values_that_do_not_fit_are_told(values: dict[str, Any], told: str) -> None:

@@ -212,7 +212,7 @@ def test_settings_that_make_no_destination_are_told() -> None:
     assert found(TRIAL, **base) == [
         "base_url: Input should be a valid URL, relative URL without a base"
     ]
-    assert found({**TRIAL, "settings": {}}) == ["auth.bearer.token: is missing"]
+    assert found({**TRIAL, "settings": {}}) == ["auth.bearer.token: Field required"]
 
 
 def test_the_parameters_of_a_form_are_a_body() -> None:
