@@ -107,6 +107,8 @@ class LimitsDeclaration(Strict):
     """Requests under way at once."""
     latency: PositiveFloat = 1.0
     """Seconds that a request usually takes; it decides how many rows a call may bring."""
+    timeout: PositiveFloat = 10.0
+    """Seconds for one attempt."""
     attempts: PositiveInt = 3
     """Attempts in all, for a request that may be repeated."""
     remember: Annotated[float, Setting(ge=0)] = 24.0
@@ -125,6 +127,7 @@ class LimitsDeclaration(Strict):
             rate=rate,
             concurrency=self.concurrency,
             latency=self.latency,
+            timeout=self.timeout,
             attempts=self.attempts,
             remember=self.remember,
         )

@@ -325,9 +325,16 @@ def test_a_template_may_stand_where_only_settings_show_what_is_right() -> None:
 
 def test_limits_are_of_the_whole_vendor() -> None:
     """A rate brings its burst, by default a tenth."""
-    limits = {"rate": 50, "concurrency": 3, "latency": 0.2, "attempts": 2, "remember": 0}
+    limits = {
+        "rate": 50,
+        "concurrency": 3,
+        "latency": 0.2,
+        "timeout": 5,
+        "attempts": 2,
+        "remember": 0,
+    }
     document = Document.model_validate({**ACME, "limits": limits})
 
     assert document.limits.limits() == Limits(
-        rate=Rate(50, 5), concurrency=3, latency=0.2, attempts=2, remember=0
+        rate=Rate(50, 5), concurrency=3, latency=0.2, timeout=5, attempts=2, remember=0
     )
