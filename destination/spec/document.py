@@ -94,7 +94,7 @@ class Document(Selection):
         return self
 
     def _of_forms(self) -> Iterator[str]:
-        for name in self.settings.get("properties", {}).keys() & COMMON:
+        for name in sorted(self.settings.get("properties", {}).keys() & COMMON):
             yield f"settings.{name}: every destination has a setting of this name"
         for name, option in self.options.get("properties", {}).items():
             if name in RESERVED:
