@@ -37,7 +37,7 @@ from destination import (
 )
 
 
-class Settings(Request, Selection):
+class Settings(Selection, Request):
     """Where the rows go, and how; ``url`` and credentials belong to the operator."""
 
     auth: Auth = NoAuth()

@@ -2,7 +2,6 @@
 
 import math
 import re
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -28,17 +27,17 @@ def encode(value: Any) -> bytes:
     return encoded
 
 
-_FLOATS = re.compile(rb"(?:^|[\[,:])-?\d+(?:\.\d*0(?!\d)|(?:\.\d+)?[eE])")
-"""Where msgspec may have written a number as JavaScript does not: 1.0, -0.0, 1e16, 1e-6, 1.50."""
+_FLOATS = re.compile(rb"(?:^|[\[,:])-?\d[\d.]*(?:\.0(?!\d)|e)")
+"""Where msgspec may have written a float as JavaScript does not: 1.0, -0.0, 1e16, 1e-6."""
 
 
 def _as_javascript(value: Any) -> Any:
-    """The value with its floats and decimals as JavaScript prints them."""
+    """The value with its floats as JavaScript prints them."""
     match value:
         case dict():
             return {key: _as_javascript(inner) for key, inner in value.items()}
         case list() | tuple():
             return [_as_javascript(inner) for inner in value]
-        case float() | Decimal() if math.isfinite(value):
+        case float() if math.isfinite(value):
             return msgspec.Raw(number_text(value).encode())
     return value
