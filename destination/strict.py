@@ -1,7 +1,8 @@
 """What an operator's settings are made of: nothing unknown, single lines, hidden secrets."""
 
 import re
-from typing import Annotated, Any, get_args
+from collections.abc import Sized
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -82,6 +83,19 @@ def _header_name(value: Any) -> Any:
     return value
 
 
+T = TypeVar("T", bound=Sized)
+
+
+def _some(value: T) -> T:
+    if not value:
+        raise ValueError("there must be one")
+    return value
+
+
+Some = AfterValidator(_some)
+"""There is at least one. Pydantic's own minimum would count what cannot be read as not there."""
+
+
 def _size(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -91,7 +105,7 @@ def _size(value: Any) -> Any:
     return int(match[1]) * _UNITS[(match[2] or "B").lower()]
 
 
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+Size = Annotated[int, BeforeValidator(_size, json_schema_input_type=int | str), Field(gt=0)]
 """Bytes, as a number or as text such as ``32MiB``."""
 
 Line = Annotated[str, AfterValidator(_filled)]

@@ -1,5 +1,6 @@
 """The documentation says what the program does."""
 
+import asyncio
 import json
 import re
 import subprocess
@@ -18,12 +19,26 @@ from destination.mapping import Column, Entry, FieldMapping, Plan
 from destination.model import Operation
 from destination.settings import Server, Settings, expand
 from destination.spec.answer import Answer
+from destination.spec.declarations import (
+    ExpectedRequest,
+    FieldDeclaration,
+    LimitsDeclaration,
+    ModeDeclaration,
+    ObjectDeclaration,
+    Reply,
+    Trial,
+)
+from destination.spec.document import Document
+from destination.spec.kinds import load as load_spec
+from destination.spec.request import Request, parsed_template
 from destination.spec.results import RowResults
+from destination.spec.trials import differences
 from destination.strict import shapes
 from destination.tuning import Tuning
 
 ROOT = Path(__file__).parents[1]
 SECRETS = {
+    "BRAZE_API_KEY": "secret",
     "CRM_TOKEN": "secret",
     "CONNECTIF_API_KEY": "key:secret",
     "MAILCHIMP_API_KEY": "secret-us1",
@@ -70,6 +85,28 @@ def test_every_setting_of_an_answer_is_explained() -> None:
     text = page("docs/webhook.md")
     for name in (*Answer.model_fields, *(f"rows.{each}" for each in RowResults.model_fields)):
         assert name == "rows" or f"| `{name}` |" in text
+
+
+def test_the_spec_file_shown_does_what_it_says(tmp_path: Path) -> None:
+    """The file in ``docs/spec-files.md`` passes its own tests."""
+    source = blocks(page("docs/spec-files.md"), "toml")[0]
+    (tmp_path / "acme.toml").write_text(source)
+    kind = load_spec(tmp_path / "acme.toml")
+
+    assert len(kind.document.tests) == 2
+    for test in kind.document.tests:
+        assert asyncio.run(differences(kind, test)) == []
+
+
+def test_every_part_of_a_spec_file_is_explained() -> None:
+    """``docs/spec-files.md`` names each key; of requests it names those that the webhook's has."""
+    text = page("docs/spec-files.md")
+    models = (Document, ObjectDeclaration, ModeDeclaration, FieldDeclaration, LimitsDeclaration)
+    for model in (*models, Request, Trial, Reply, ExpectedRequest):
+        for name, field in model.model_fields.items():
+            assert f"`{field.alias or name}`" in text or f"{name} = true`" in text, name
+    for member in blocks(text, "liquid"):
+        assert parsed_template(member).columns == {"object", "fields"}
 
 
 def test_the_webhook_s_example_gives_what_it_shows() -> None:

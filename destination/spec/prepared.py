@@ -94,9 +94,11 @@ class Prepared:
         """
         allowance, body = Allowance(), plain
         if isinstance(self._template, FormTemplate):
-            body = self._template.pairs(values, now=now, allowance=allowance)
+            body = self._sent(self._template.pairs(values, now=now, allowance=allowance))
         elif self._template is not None:
             body = self._template.value(values, now=now, allowance=allowance)
+        if self.request.omit_empty and isinstance(body, dict):
+            body = filled(body)
         return Payload(records, values, body, allowance)
 
     def outgoing(
@@ -145,6 +147,9 @@ class Prepared:
             return urllib.parse.urlencode(payload.body).encode()
         return encode(payload.body)
 
+    def _sent(self, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        return [pair for pair in pairs if pair[1]] if self.request.omit_empty else pairs
+
     def _address(self, values: Mapping[str, Any], allowance: Allowance, now: datetime) -> str:
         url = self._fixed
         if url is None:
@@ -153,7 +158,7 @@ class Prepared:
         if self._query is None:
             return url
         with _told_as("query"):
-            pairs = self._query.pairs(values, now=now, allowance=allowance)
+            pairs = self._sent(self._query.pairs(values, now=now, allowance=allowance))
         query = urllib.parse.urlencode(pairs, quote_via=urllib.parse.quote)
         return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
 
@@ -163,6 +168,12 @@ def ungrouped(selection: Selection, requests: Mapping[str, Request]) -> Iterator
     for name, request in requests.items() if selection.group_by else ():
         if "records" not in Prepared(request).columns:
             yield f"{name}: rows are grouped, so a template must name records"
+
+
+def filled(members: Mapping[str, Any]) -> dict[str, Any]:
+    """The members without those that are null or an empty text, or objects of nothing else."""
+    inner = {k: filled(v) or None if isinstance(v, dict) and v else v for k, v in members.items()}
+    return {name: value for name, value in inner.items() if value is not None and value != ""}
 
 
 def _wrapper(wrapper: str | dict[str, Any] | list[Any] | None) -> Structure | None:

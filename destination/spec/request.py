@@ -133,6 +133,8 @@ class Request(Strict):
     """The payload in another form: the text of JSON, or JSON in which every text is a template."""
     encoding: Literal["json", "form"] = "json"
     """How the payload is written; a form needs a template that names its parameters."""
+    omit_empty: bool = False
+    """Members and parameters that come out null or as an empty text are not sent."""
     batching: Literal["none", "array"] = "none"
     """A payload for each request, or an array of up to `batch_size` of them."""
     wrapper: Annotated[Values, _checked(_wrapper)] | None = Field(default=None, repr=False)

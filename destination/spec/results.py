@@ -14,7 +14,7 @@ from destination.errors import NoAnswer, RefusedError
 from destination.model import Record
 from destination.quoting import quoted
 from destination.spec.selection import at
-from destination.strict import Strict
+from destination.strict import Some, Strict
 from destination.template.values import text
 
 _parsed = lru_cache(maxsize=256)(JsonPointer)
@@ -36,9 +36,10 @@ class RowResults(Strict):
     """
     Where the answer to a request says what became of each of its rows.
 
-    A result is a failure when something stands at its ``message``, or when there is no ``message``
-    to look at. It is about the row at the position that ``index`` gives, or whose ``field`` equals
-    what stands at ``id``; without both the results stand in the rows' order, one for each.
+    A result is a failure when what stands at its ``ok`` is not in ``ok_is``; without ``ok``, when
+    something stands at its ``message``; without both, always. It is about the row at the position
+    that ``index`` gives, or whose ``field`` equals what stands at ``id``; without both the results
+    stand in the rows' order, one for each.
     """
 
     at: Pointer
@@ -51,13 +52,19 @@ class RowResults(Strict):
     """The field that `id` is compared with; empty for the row's own id."""
     message: Pointer | None = None
     """In a result: why the row was refused."""
+    ok: Pointer | None = None
+    """In a result: whether the row was taken."""
+    ok_is: Annotated[tuple[bool | int | str, ...], Some] = (True,)
+    """What stands at `ok` of a row that was taken, such as `["created", "updated"]`."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "RowResults":
+        if self.ok is None and "ok_is" in self.model_fields_set:
+            raise ValueError("ok_is is what stands at ok, and there is no ok")
         if self.index is not None and self.id is not None:
             raise ValueError("a result is known by index or by id, not by both")
-        if self.index is None and self.id is None and self.message is None:
-            raise ValueError("results in order need a message, or all of them would be failures")
+        if self.index is None and self.id is None and self.message is None and self.ok is None:
+            raise ValueError("results in order need a message or ok, or all would be failures")
         if self.field and self.id is None:
             raise ValueError("field is what id is compared with, and there is no id")
         return self
@@ -99,12 +106,22 @@ def refusals(
     refused = dict[int, str]()
     for number, result in enumerate(_listed(results, document, len(payloads))):
         said = None if results.message is None else found(result, results.message)
-        if said or results.message is None:
+        if _failed(results, result, said):
             positions = _positions(results, result, known, number)
             if not positions or not 0 <= min(positions) <= max(positions) < len(payloads):
                 raise UnclearError("it refuses a row that was not sent")
             refused |= dict.fromkeys(positions, worded(said))
     return refused
+
+
+def _failed(results: RowResults, result: Any, said: Any) -> bool:
+    """Whether a result tells of a row that was refused. Raises UnclearError."""
+    if results.ok is None:
+        return bool(said) or results.message is None
+    told = found(result, results.ok)
+    if not isinstance(told, bool | int | str):
+        raise UnclearError("a result does not say whether its row was taken")
+    return not any(type(told) is type(good) and told == good for good in results.ok_is)
 
 
 def _listed(results: RowResults, document: Any, count: int) -> Sequence[Any]:
@@ -116,7 +133,7 @@ def _listed(results: RowResults, document: Any, count: int) -> Sequence[Any]:
     every = [listed] if isinstance(listed, Mapping) else listed
     if not isinstance(every, list) or (in_order and len(every) != count):
         raise UnclearError("its results are not the list that they should be")
-    inside = any((results.index, results.id, results.message))
+    inside = any((results.index, results.id, results.message, results.ok))
     if inside and not all(isinstance(each, Mapping | list) for each in every):
         raise UnclearError("a result is not the object that it should be")
     return every

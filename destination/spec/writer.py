@@ -60,7 +60,7 @@ class Writer:
             "settings": self._settings,
         }
         if "options" in self._names:
-            shared["options"] = self.batch.options.model_dump(mode="json")
+            shared["options"] = self.batch.options.model_dump(mode="json", exclude_none=True)
         return shared
 
     async def payloads(self) -> tuple[list[Payload], list[Rejection]]:
