@@ -10,12 +10,14 @@ class Turn:
     One call's place: behind the calls that entered before it and have some of its rows.
 
     Args:
+        scope: What tells its rows from those of other syncs.
         rows: This call's.
     """
 
-    def __init__(self, rows: frozenset[Hashable], ahead: Iterable["Turn"]) -> None:
+    def __init__(self, scope: Hashable, rows: frozenset[Hashable], ahead: Iterable["Turn"]) -> None:
+        self._scope = scope
         self._rows = rows
-        self._ahead = [turn for turn in ahead if turn._has_any(rows)]
+        self._ahead = [turn for turn in ahead if turn._scope == scope and turn._has_any(rows)]
         self._over = asyncio.Event()
 
     @property
@@ -51,13 +53,13 @@ class Order:
         self._open: dict[Turn, None] = {}
 
     @contextmanager
-    def turn(self, rows: Iterable[Hashable]) -> Iterator[Turn]:
+    def turn(self, scope: Hashable, rows: Iterable[Hashable]) -> Iterator[Turn]:
         """
-        A place behind all calls that have entered before, for each of these rows.
+        A place behind all calls that have entered before, for each of these rows of a sync.
 
         Earlier calls never wait for later ones, so nobody waits in a circle.
         """
-        turn = Turn(frozenset(rows), self._open)
+        turn = Turn(scope, frozenset(rows), self._open)
         self._open[turn] = None
         try:
             yield turn

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from destination.bugs import bug
-from destination.deadline import DELIVERY, Deadline, Delivery
+from destination.deadline import DELIVERY, Deadline, Delivery, give_way
 from destination.errors import (
     AuthError,
     Code,
@@ -50,18 +50,25 @@ def _ended(task: asyncio.Future[Any]) -> None:
         task.exception()  # of one that was cut off nobody asks; it is not to be complained of
 
 
+Group = Sequence[Record]
+"""Records that are delivered together."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     lane: str
     batch: Batch[Any]
+    groups: Sequence[Group]
 
-    def halves(self) -> tuple["_Work", "_Work"]:
-        records = self.batch.records
-        middle = len(records) // 2
-        first = replace(self.batch, records=records[:middle])
-        return replace(self, batch=first), replace(
-            self, batch=replace(self.batch, records=records[middle:])
-        )
+    def halves(self) -> Iterable["_Work"]:
+        """Two of half as many groups; none of a single group, which is not torn apart."""
+        middle = len(self.groups) // 2
+        for groups in (self.groups[:middle], self.groups[middle:]) if middle else ():
+            yield _work(self.lane, self.batch, groups)
+
+
+def _work(lane: str, batch: Batch[Any], groups: Sequence[Group]) -> _Work:
+    return _Work(lane, replace(batch, records=list(chain.from_iterable(groups))), groups)
 
 
 class Run:
@@ -94,6 +101,7 @@ class Run:
         self._forbidden = 0
         self._stopped_lanes: dict[str, TargetError] = {}
         self._acknowledged: set[int] = set()
+        self._touched = False
         self.rejections: dict[int, Rejection] = {}
         """By position. A record that is not here was delivered."""
         self.skipped = 0
@@ -103,6 +111,7 @@ class Run:
 
     async def send(self, records: Sequence[Record]) -> None:
         """Deliver the records; afterwards ``rejections`` holds those that were not."""
+        self._acknowledged.clear()
         queues = deque(self._queues(records))
         workers = min(self._limits.concurrency, len(queues))
         await asyncio.gather(*(self._work(queues) for _ in range(workers)))
@@ -125,13 +134,19 @@ class Run:
         self.reject(rivals, RowError(DUPLICATE, code=Code.DUPLICATE))
         return [one for one, _ in named if one.position not in self.rejections]
 
-    def wanted(self, records: Sequence[Record]) -> Sequence[Record]:
+    async def wanted(self, records: Sequence[Record]) -> Sequence[Record]:
         """The records that are to be sent; the others are counted, and are no errors."""
         if not self._answers("wanted"):
             return records
-        answers = list(self._asked(records, lambda one: self._plugin.wanted(one, self._batch)))
-        kept = [record for record, wanted in answers if wanted]
-        self.skipped += len(answers) - len(kept)
+        kept, turn = list[Record](), asyncio.get_running_loop().time()
+        for record, wanted in self._asked(
+            records, lambda one: self._plugin.wanted(one, self._batch)
+        ):
+            if wanted:
+                kept.append(record)
+            else:
+                self.skipped += 1
+            turn = await give_way(turn)
         return kept
 
     def _answers(self, question: str) -> bool:
@@ -155,26 +170,26 @@ class Run:
     def reject(self, records: Iterable[Record], error: DestinationError) -> None:
         """Note that these were not delivered; a record keeps its first reason."""
         for record in records:
-            self.rejections.setdefault(record.position, record.reject(error))
+            if self.rejections.setdefault(record.position, record.reject(error)).error is error:
+                self._touched = self._touched or isinstance(error, NoAnswer)
 
-    def failure(self, records: Iterable[Record]) -> FatalError | None:
-        """The error of the call as a whole: fatal, and none of its records may have arrived."""
+    @property
+    def failure(self) -> FatalError | None:
+        """The error of the call as a whole: fatal, and no record was or may have been taken."""
+        if self._touched:
+            return None
         errors = [each.error for each in self.rejections.values()]
-        fatal = self._fatal
-        if fatal is None and errors and all(isinstance(each, AuthError) for each in errors):
-            fatal = next(each for each in errors if isinstance(each, AuthError))
-        return fatal if fatal and all(map(self._untouched, records)) else None
-
-    def _untouched(self, record: Record) -> bool:
-        rejection = self.rejections.get(record.position)
-        return rejection is not None and not isinstance(rejection.error, NoAnswer)
+        auth = [error for error in errors if isinstance(error, AuthError)]
+        return self._fatal or (auth[0] if auth and len(auth) == len(errors) else None)
 
     def _queues(self, records: Sequence[Record]) -> Iterable[deque[_Work]]:
         """What one worker does in its order: a whole lane, or a single batch."""
+        size = self._limits.batch_size
         for lane, members in self._by_lane(records).items():
+            groups = self._groups(members)
             works = [
-                _Work(lane, replace(self._batch, records=cut))
-                for cut in self._cut(members, self._limits.batch_size)
+                _work(lane, self._batch, groups[start : start + size])
+                for start in range(0, len(groups), size)
             ]
             yield from (deque(works),) if self._limits.in_order else (deque((x,)) for x in works)
 
@@ -186,25 +201,19 @@ class Run:
             lanes.setdefault(lane, []).append(record)
         return lanes
 
-    def _cut(self, records: Sequence[Record], size: int) -> Iterable[Sequence[Record]]:
-        """Batches of so many records; where there are groups, of so many of them."""
+    def _groups(self, records: Sequence[Record]) -> Sequence[Group]:
+        """What is delivered together: mostly each record by itself."""
+        if not self._answers("group"):
+            return [(record,) for record in records]
         options = self._batch.options
-        grouped = list(self._asked(records, lambda one: self._plugin.group(one, options)))
-        if all(group is None for _, group in grouped):
-            members = [record for record, _ in grouped]
-            return [members[start : start + size] for start in range(0, len(members), size)]
         groups: dict[Hashable, list[Record]] = {}
-        for record, group in grouped:
+        for record, group in self._asked(records, lambda one: self._plugin.group(one, options)):
             alone = group is None
             groups.setdefault((alone, record.position if alone else group), []).append(record)
-        pieces = [
+        return [
             group[start : start + LARGEST_GROUP]
             for group in groups.values()
             for start in range(0, len(group), LARGEST_GROUP)
-        ]
-        return [
-            list(chain.from_iterable(pieces[start : start + size]))
-            for start in range(0, len(pieces), size)
         ]
 
     async def _work(self, queues: deque[deque[_Work]]) -> None:
@@ -213,7 +222,7 @@ class Run:
             while queue:
                 work = queue.popleft()
                 if await self._attempt(work):
-                    halves = reversed(work.halves())
+                    halves = reversed(list(work.halves()))
                     if self._limits.in_order:
                         queue.extendleft(halves)
                     else:
@@ -249,7 +258,7 @@ class Run:
         try:
             self._note(records, await self._delivered(work.batch, delivery))
         except RefusedError as error:
-            if len(records) > 1 and self._limits.halve:
+            if len(work.groups) > 1 and self._limits.halve:
                 return True
             self.reject(records, error)
         except FatalError as error:
@@ -306,6 +315,9 @@ class Run:
                 raise TypeError("a rejection's error is a DestinationError")
         self._forbidden = 0
         self._acknowledged |= positions
+        rejected = {rejection.position for rejection in rejections}
+        unclear = any(isinstance(rejection.error, NoAnswer) for rejection in rejections)
+        self._touched = self._touched or unclear or len(rejected) < len(positions)
         for rejection in rejections:
             self.rejections.setdefault(rejection.position, rejection)
 

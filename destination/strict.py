@@ -1,7 +1,8 @@
 """What an operator's settings are made of: nothing unknown, single lines, hidden secrets."""
 
 import re
-from typing import Annotated, Any
+from collections.abc import Sized
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -10,10 +11,12 @@ from pydantic import (
     ConfigDict,
     Field,
     HttpUrl,
+    RootModel,
     SecretStr,
 )
 
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?", re.IGNORECASE)
+_HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 _UNITS = {"b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 _FRAMING = frozenset(
     {
@@ -38,6 +41,13 @@ class Strict(BaseModel):
     )
 
 
+def shapes(model: type[BaseModel]) -> tuple[type[BaseModel], ...]:
+    """What settings may look like: the model, or each of those in the union of a ``RootModel``."""
+    if not issubclass(model, RootModel):
+        return (model,)
+    return get_args(model.model_fields["root"].annotation)
+
+
 def _line(value: str) -> str:
     if not (value.isascii() and value.isprintable()):
         raise ValueError("must be one line of printable ASCII characters")
@@ -55,8 +65,8 @@ def _secret(value: SecretStr) -> SecretStr:
     return value
 
 
-def _without_userinfo(url: HttpUrl) -> HttpUrl:
-    if url.username or url.password:
+def _without_userinfo(url: HttpUrl | None) -> HttpUrl | None:
+    if url and (url.username or url.password):
         raise ValueError("credentials belong into auth, not into the address")
     return url
 
@@ -67,13 +77,35 @@ def _own_header(value: str) -> str:
     return value
 
 
-def _size(value: Any) -> Any:
-    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
-        return int(match[1]) * _UNITS[(match[2] or "B").lower()]
+def _header_name(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(_HEADER_NAME, value):
+        raise ValueError("is no header's name, which may hold letters, digits and hyphens")
     return value
 
 
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+T = TypeVar("T", bound=Sized)
+
+
+def _some(value: T) -> T:
+    if not value:
+        raise ValueError("there must be one")
+    return value
+
+
+Some = AfterValidator(_some)
+"""There is at least one. Pydantic's own minimum would count what cannot be read as not there."""
+
+
+def _size(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value.strip())
+    if match is None:
+        raise ValueError("must be a number of bytes, or text such as 512KiB or 32MiB")
+    return int(match[1]) * _UNITS[(match[2] or "B").lower()]
+
+
+Size = Annotated[int, BeforeValidator(_size, json_schema_input_type=int | str), Field(gt=0)]
 """Bytes, as a number or as text such as ``32MiB``."""
 
 Line = Annotated[str, AfterValidator(_filled)]
@@ -83,7 +115,10 @@ SecretLine = Annotated[SecretStr, AfterValidator(_secret)]
 """A secret that is one line of printable ASCII, not empty."""
 
 HeaderName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), AfterValidator(_own_header)
+    str,
+    BeforeValidator(_header_name),
+    Field(pattern=_HEADER_NAME),
+    AfterValidator(_own_header),
 ]
 """The name of a header, but of one that says how long a message is or where it goes."""
 
@@ -92,3 +127,6 @@ HeaderValue = Annotated[str, AfterValidator(_line)]
 
 Address = Annotated[HttpUrl, AfterValidator(_without_userinfo), Field(repr=False)]
 """An absolute http or https URL without credentials; it is not shown, since its path may be one."""
+
+OptionalAddress = Annotated[HttpUrl | None, AfterValidator(_without_userinfo), Field(repr=False)]
+"""The same or None: within a union an ``Address`` would be shown."""

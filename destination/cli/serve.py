@@ -1,6 +1,7 @@
 """``destination serve``."""
 
 import asyncio
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -78,6 +79,9 @@ async def _serve(settings: Settings, *, sandbox: bool) -> None:
             # Stand-ins start empty each time: what they held before must not count as delivered.
             settings = settings.model_copy(update={"state_url": IN_MEMORY})
         app = build(settings)
+        # What is there now stays; a call of many rows should not have all of it looked through.
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
         host, port = settings.address
         async with listening(app, host, port, grace=GRACE) as url:
             log.info(

@@ -35,8 +35,9 @@ BLUNDERS = (
 _INSIDE = re.compile(
     r"Traceback \(most recent|File \\?\"[^\"]+\", line \d|\.(?:js|ts|py|rb|go|java):\d+|"
     r"node_modules|\b[A-Z]\w*(?:Error|Exception)\b|NoneType|object has no attribute|"
-    r"is not iterable|not subscriptable|annot read property|annot read properties|is not a function|undefined method|"
-    r"unexpected keyword argument|missing \d+ required|list indices|string indices"
+    r"is not iterable|not subscriptable|annot read property|annot read properties|"
+    r"is not a function|undefined method|unexpected keyword argument|missing \d+ required|"
+    r"list indices|string indices"
 )
 """What the texts of exceptions are known by."""
 
