@@ -202,6 +202,7 @@ async def test_cases_are_chosen_by_id_and_by_group(serve: Serve, tmp_path: Path)
         (["http://example.com:99999/"], "ort"),
         (["http://127.0.0.1:9/", "--only", "E99"], "E99"),
         (["http://127.0.0.1:9/", "--only", "X"], "X"),
+        (["http://127.0.0.1:9/", "--only", "T", "--skip", "t"], "No case"),
         (["http://127.0.0.1:9/", "-H", "no colon"], "NAME:VALUE"),
         (["http://127.0.0.1:9/", "-H", "X-A: b\r\nX-C: d"], "characters"),
         (["http://127.0.0.1:9/", "--sync-config", "missing.json"], "missing.json"),

@@ -165,3 +165,4 @@ def test_the_page_counts_the_cases() -> None:
     judged = sum(isinstance(case, Case) for case in TABLE)
 
     assert f"There are {len(TABLE)} cases. {judged} of them can be judged" in PAGE
+    assert f"runs {judged} cases against any" in (ROOT / "README.md").read_text("utf-8")

@@ -27,7 +27,7 @@ BLUNDERS = (
     ("list_options", {"object": ["conform"]}),
     ("validate", {"configuration": 5}),
     ("behavior", {"configuration": "conform"}),
-    ("add", {"idColumn": 3, "configuration": [], "rows": {"conform": 1}}),
+    ("add", {"idColumn": 3, "configuration": [], "rows": None}),
     ("add", {"rows": 7}),
 )
 """Params of wrong types, which a careless handler trips over; none of them brings a row."""

@@ -104,7 +104,7 @@ def conform_command(
     was expected and why it matters.
 
     Exits 0 when everything holds that Hightouch relies on, 1 when something does not, 2 on wrong
-    usage, 4 when the server cannot be reached.
+    usage, 4 when the server cannot be reached, 130 after Ctrl-C, which still reports what ran.
 
     \b
       destination conform https://example.com/hightouch/crm --token …
@@ -150,11 +150,14 @@ async def _conform(
 
 
 def chosen(only: str | None, skip: str | None) -> Sequence[Case | Outside]:
-    """The cases of these ids and groups without those. Raises ValueError for an unknown one."""
+    """The cases of these ids and groups without those. Raises ValueError for unknown ones."""
     wanted, left_out = _ids(only) if only else None, _ids(skip or "")
-    return [
+    cases = [
         case for case in TABLE if (wanted is None or case.id in wanted) and case.id not in left_out
     ]
+    if not cases:
+        raise ValueError("No case is left to run.")
+    return cases
 
 
 def _ids(given: str) -> set[str]:
@@ -177,8 +180,12 @@ def _given(
 ) -> Given:
     sent = dict(map(_header, headers))
     if not tokens and not sent:
-        tokens = list(filter(None, os.environ.get("DESTINATION_TOKEN", "").split(",")))
-    bearers = [sent | dict([_header(f"Authorization: Bearer {token}")]) for token in tokens]
+        tokens = os.environ.get("DESTINATION_TOKEN", "").split(",")
+    bearers = [
+        sent | dict([_header(f"Authorization: Bearer {token}")])
+        for token in tokens
+        if token.strip()
+    ]
     configuration = read_configuration(sync_config) if sync_config else None
     if rows is None:
         return Given(*_first_two(bearers or [sent]), configuration)
