@@ -98,7 +98,8 @@ def sync_command(
     Exit codes: 0 every row was accepted, 1 rows were rejected or the configuration is not valid,
     2 usage, 4 the server cannot be reached, 130 interrupted.
     """
-    from destination.cli.sync.report import document, print_report, save_rejected
+    from destination.cli.sync.rejected import save_rejected
+    from destination.cli.sync.report import document, print_report
 
     try:
         report = _report(url, headers, token, options)
@@ -145,7 +146,8 @@ def _check(url: str, options: dict[str, Any]) -> None:
     """Raise Stop for what cannot be meant."""
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        _ = parts.port  # raises where it is none
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and " " not in url
     except ValueError:
         usable = False
     if not usable:

@@ -11,8 +11,6 @@ from destination.cli import Stop
 def check_writable(path: Path) -> None:
     """Raise Stop when a file cannot be made there: better now than when rows have been sent."""
     try:
-        if path.is_dir():
-            raise IsADirectoryError(0, "It is a folder")
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:

@@ -1,12 +1,15 @@
 """The options of a sync, asked for by the JSON Schema that the server lists."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 
 from destination.cli.sync.kinds import Choices, Kind, Several, kind_of
 from destination.cli.text import shown
+
+CHOOSE = "  Choose"
+"""What is asked below choices."""
 
 MAX_REFERENCES = 8
 """How far a reference within the document is followed."""
@@ -32,24 +35,40 @@ def ask_options(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _ask(title: str, described: Mapping[str, Any], *, needed: bool) -> Any:
     kind = kind_of(described)
-    if about := described.get("description"):
-        click.echo(f"{title}: {shown(about)}", err=True)
-    choices = kind.each if isinstance(kind, Several) else kind
-    for number, name in enumerate(choices.names if isinstance(choices, Choices) else (), 1):
-        click.echo(f"  {number}  {name}", err=True)
     fallback, default = _default(kind, described)
+    question = _explained(title, shown(described.get("description") or ""), kind)
     while True:
-        typed: str = click.prompt(
-            title + (" *" if needed else ""), default=default, show_default=bool(default), err=True
-        )
+        typed = typed_line(question + (" *" if needed else ""), default)
         if typed == default and (fallback is not None or not needed):
             return fallback
         try:
-            if typed.strip():
-                return kind.read(typed.strip())
+            if typed:
+                return kind.read(typed)
+            click.echo("  This is required.", err=True)
         except ValueError:
-            pass
-        click.echo(f"  {kind.expected}", err=True)
+            click.echo(f"  {kind.expected}", err=True)
+
+
+def _explained(title: str, about: str, kind: Kind) -> str:
+    """Show what can be chosen; what to ask then."""
+    choices = kind.each if isinstance(kind, Several) else kind
+    names = choices.names if isinstance(choices, Choices) else ()
+    if about or names:
+        click.echo(f"{title}: {about}".rstrip(), err=True)
+    numbered(names)
+    return CHOOSE if names else title
+
+
+def numbered(names: Iterable[str]) -> None:
+    """Show choices, from 1 on."""
+    for number, name in enumerate(names, 1):
+        click.echo(f"  {number}  {name}", err=True)
+
+
+def typed_line(question: str, default: str) -> str:
+    """What the person types, or the default. Raises click.Abort at Ctrl-C and Ctrl-D."""
+    typed: str = click.prompt(question, default=default, show_default=bool(default), err=True)
+    return typed.strip()
 
 
 def _default(kind: Kind, described: Mapping[str, Any]) -> tuple[Any, str]:

@@ -85,6 +85,8 @@ class Listing:
     def _listed(self, method: str, params: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         name = method.removeprefix("list_")
         listed = self._of(method, params, name)
+        if listed is not None and not isinstance(listed, list):
+            self._problems[f"{method} answers {name} that are no list"] += 1
         for each in listed if isinstance(listed, list) else ():
             if isinstance(each, dict) and isinstance(each.get("id"), str):
                 yield each

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from destination.cli.sync.form import ask_options
+from destination.cli.sync.form import CHOOSE, ask_options, numbered, typed_line
 from destination.cli.sync.listing import Choice, Field, Listing, chosen
 from destination.cli.text import shown
 from destination.sync import unknown
@@ -33,7 +33,7 @@ def ask_configuration(listing: Listing, columns: Sequence[str], id_column: str) 
 
 def offer_to_save(configuration: Mapping[str, Any]) -> Path | None:
     """Write it to a file if the person names one."""
-    name = _typed("Save these choices for --sync-config as (Enter: do not save)", "")
+    name = typed_line("Save these choices for --sync-config as (Enter: do not save)", "")
     if not name:
         return None
     path = Path(name)
@@ -47,11 +47,6 @@ def offer_to_save(configuration: Mapping[str, Any]) -> Path | None:
     return path
 
 
-def _typed(text: str, default: str) -> str:
-    answer: str = click.prompt(text, default=default, show_default=bool(default), err=True)
-    return answer.strip()
-
-
 def _pick(what: str, choices: Sequence[Choice]) -> str | None:
     """The id of the choice; the only one is not asked for."""
     if not choices:
@@ -59,12 +54,12 @@ def _pick(what: str, choices: Sequence[Choice]) -> str | None:
     if len(choices) == 1:
         click.echo(f"{what}: {shown(choices[0].label or choices[0].id)}", err=True)
         return choices[0].id
-    for number, each in enumerate(choices, 1):
-        text = ": ".join(filter(None, (each.label or shown(each.id), each.description)))
-        click.echo(f"  {number}  {text}", err=True)
+    click.echo(f"{what}:", err=True)
+    texts = ((each.label or shown(each.id), each.description) for each in choices)
+    numbered(": ".join(filter(None, text)) for text in texts)
     ids = [each.id for each in choices]
     while True:
-        typed = _typed(what, "1")
+        typed = typed_line(CHOOSE, "1")
         if typed in ids:
             return typed
         if typed.isascii() and typed.isdigit() and 0 < int(typed) <= len(ids):
@@ -86,10 +81,10 @@ class _Mapping:
         if not self._fields:
             return {"identifierMapping": [], "mappings": [], "customMappings": []}
         click.echo("Fields:", err=True)
+        width = min(30, max(len(id) for id in self._fields))
         for field in self._fields.values():
-            about = ", ".join(filter(None, (field.type, _marks(field))))
-            label = f"{field.label} " if field.label != field.id else ""
-            click.echo(f"  {shown(field.id, 80)}  {label}({about})", err=True)
+            about = ", ".join(filter(None, (field.type, *_marks(field))))
+            click.echo(f"  {shown(field.id, 80):<{width}}  {field.label} ({about})", err=True)
         matched = self._ask_identifier()
         click.echo(f"For each column type a field, or {NONE} for none.", err=True)
         for column in self._columns:
@@ -119,7 +114,7 @@ class _Mapping:
         here = any(each["from"] == column for each in (*self._mappings, *matched))
         default = NONE if here else self._guess_field(column, taken)
         while True:
-            typed = _typed(f"  {shown(column, 80)}", default)
+            typed = typed_line(f"  {shown(column, 80)}", default)
             if typed == NONE:
                 return
             entry = {"from": column, "to": typed}
@@ -146,14 +141,16 @@ class _Mapping:
 
     def _ask_column(self, text: str, default: str) -> str:
         while True:
-            typed = _typed(text, default)
+            typed = typed_line(text, default)
             if typed in self._columns:
                 return typed
             click.echo(f"  {unknown('Column', typed, self._columns)}", err=True)
 
     def _guess_column(self, id: str) -> str:
-        alike = (column for column in self._columns if self._guess_field(column, set()) == id)
-        return next(alike, self._id_column)
+        """The column of the same name, or else of a part of it, or else the rows' own id."""
+        same = [each for each in self._columns if self._guess_field(each, set()) == id]
+        part = [each for each in self._columns if len(each) > 2 and _letters(each) in _letters(id)]
+        return (*same, *part, self._id_column)[0]
 
     def _guess_field(self, column: str, taken: set[str]) -> str:
         for field in self._fields.values():
@@ -163,9 +160,9 @@ class _Mapping:
         return NONE
 
 
-def _marks(field: Field) -> str:
+def _marks(field: Field) -> list[str]:
     marks = {"required": field.required, "identifier": field.identifier}
-    return ", ".join(mark for mark, there in marks.items() if there)
+    return [mark for mark, there in marks.items() if there]
 
 
 def _letters(name: str) -> str:

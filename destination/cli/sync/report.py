@@ -1,23 +1,18 @@
-"""What became of a run: tables for a person, one document for a program, the rows in a file."""
+"""What became of a run: tables for a person, one document for a program."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from destination.cli import FAILED, INTERRUPTED, UNREACHABLE, Stop, table
 from destination.cli.sync.answers import Behavior, Problems
 from destination.cli.sync.changes import LeftOut, Row
-from destination.cli.sync.files import write_whole
 from destination.cli.sync.progress import rate
 from destination.cli.sync.run import Outcome
-from destination.cli.text import shown
+from destination.cli.text import counted, shown
 from destination.model import Operation
 
 MOST_REASONS = 20
@@ -35,7 +30,9 @@ class Report:
         unchanged: Rows that needed no sending.
         recorded: By operation, rows that were not to be sent.
         behavior: None where it was not asked, as for a test row.
-        seconds: How long the sending took.
+        seconds: How long the run took, with the waits between retries.
+        seconds_in_calls: How long its calls took.
+        test_row: Only a single row was sent.
         unsaved: Why the state could not be saved.
     """
 
@@ -48,13 +45,22 @@ class Report:
     problems: Problems = field(default_factory=Problems)
     notes: Sequence[str] = ()
     seconds: float = 0.0
+    seconds_in_calls: float = 0.0
+    test_row: bool = False
     interrupted: bool = False
     gave_up: bool = False
     unsaved: Stop | None = None
 
     @property
+    def sent(self) -> int:
+        """Rows that were sent, those that were sent again counted again."""
+        return sum(each.reached + each.repeated for each in self.outcomes)
+
+    @property
     def exit_code(self) -> int:
         """130 when interrupted, 4 when the server was gone, 1 when not all was well."""
+        if self.unsaved:
+            return self.unsaved.code
         if self.interrupted:
             return INTERRUPTED
         if self.gave_up:
@@ -76,7 +82,24 @@ class Report:
 
 
 def print_report(report: Report) -> None:
-    """Tables on standard output."""
+    """Tables on standard output; a sentence for a test row."""
+    if report.test_row:
+        click.echo(_verdict(report.outcomes[0]))
+    else:
+        _print_rows(report)
+        _print_counts("Why rows were not accepted", "rows", report.reasons())
+    _print_counts("What the server answered wrongly", "times", report.problems.most_common())
+    for sentence in _sentences(report):
+        click.echo(sentence)
+
+
+def _verdict(outcome: Outcome) -> str:
+    for refusal in outcome.refused.values():
+        return f"The row was {'not accepted' if refusal.failed else 'rejected'}: {refusal.reason}"
+    return "The row was accepted." if outcome.reached else "The row was not sent."
+
+
+def _print_rows(report: Report) -> None:
     lines: list[list[Any]] = [
         [
             str(each.operation),
@@ -94,10 +117,6 @@ def print_report(report: Report) -> None:
     sums = [sum(line[column] for line in lines) for column in range(1, 6)]
     headings = ["operation", "rows", "accepted", "rejected", "call failed", "not sent"]
     table("Rows", headings, [*lines, ["in all", *sums]])
-    _print_counts("Why rows were not accepted", "rows", report.reasons())
-    _print_counts("What the server answered wrongly", "times", report.problems.most_common())
-    for sentence in _sentences(report):
-        click.echo(sentence)
 
 
 def _print_counts(title: str, heading: str, counts: Sequence[tuple[str, int]]) -> None:
@@ -110,20 +129,18 @@ def _print_counts(title: str, heading: str, counts: Sequence[tuple[str, int]]) -
 
 def _sentences(report: Report) -> Iterator[str]:
     if report.unchanged:
-        yield f"{report.unchanged:,} rows have not changed and were not sent."
+        yield f"Unchanged, and not sent: {counted(report.unchanged, 'row')}."
     behavior = report.behavior
     if behavior and (off := [each for each in Operation if each not in behavior.operations]):
         yield f"behavior switches off: {', '.join(off)}."
     if behavior and behavior.skip_initial_run and report.recorded.get(Operation.ADD):
         yield "behavior says skipInitialRun: the rows of the first run are recorded, not sent."
-    sent = sum(each.reached + each.repeated for each in report.outcomes)
-    calls = sum(each.calls for each in report.outcomes)
-    if calls:
+    if calls := sum(each.calls for each in report.outcomes):
         again = sum(each.repeated for each in report.outcomes)
-        repeated = f", {again:,} of them again" if again else ""
+        repeated = f", {again:,} of them again," if again else ""
         yield (
-            f"{sent:,} rows{repeated} in {calls:,} calls, {report.seconds:.1f} s, "
-            f"{rate(sent, report.seconds)}."
+            f"Sent {counted(report.sent, 'row')}{repeated} in {counted(calls, 'call')}: "
+            f"{report.seconds:.1f} s, {rate(report.sent, report.seconds_in_calls)}."
         )
     if report.gave_up:
         yield "The run was given up: the server could not be connected to any more."
@@ -133,7 +150,6 @@ def _sentences(report: Report) -> Iterator[str]:
 
 def document(report: Report) -> dict[str, Any]:
     """The report for a program: counts and reasons, no values of rows."""
-    sent = sum(each.reached + each.repeated for each in report.outcomes)
     behavior = report.behavior
     return {
         "url": report.url,
@@ -153,7 +169,7 @@ def document(report: Report) -> dict[str, Any]:
         ],
         "notes": list(report.notes),
         "seconds": round(report.seconds, 3),
-        "rows_per_second": round(sent / report.seconds, 1) if report.seconds else None,
+        "rows_per_second": round(report.sent / (report.seconds_in_calls or 1), 1),
         "interrupted": report.interrupted,
         "gave_up": report.gave_up,
         "exit_code": report.exit_code,
@@ -170,48 +186,3 @@ def _counts(outcome: Outcome) -> dict[str, int]:
         "sent_again": outcome.repeated,
         "calls": outcome.calls,
     }
-
-
-def save_rejected(report: Report, path: Path) -> None:
-    """
-    Write the rows that were not accepted with their reasons, for the owner alone.
-
-    JSON Lines by suffix, CSV otherwise, whose first two columns are ``rejected_operation`` and
-    ``rejected_reason``. Raises Stop.
-    """
-    write = _as_json_lines if path.suffix.lower() in (".jsonl", ".ndjson") else _as_csv
-    try:
-        write_whole(path, write(list(report.refused())))
-    except OSError as error:
-        raise Stop(
-            "The rejected rows cannot be written.",
-            f"{path}: {error.strerror}",
-            "Name another file; the run itself was carried out.",
-            FAILED,
-        ) from None
-
-
-def _as_json_lines(refused: Sequence[tuple[str, str, Row]]) -> bytes:
-    return msgspec.json.Encoder().encode_lines(
-        {"operation": operation, "reason": reason, "row": row} for operation, reason, row in refused
-    )
-
-
-def _as_csv(refused: Sequence[tuple[str, str, Row]]) -> bytes:
-    columns: dict[str, None] = {}
-    for _, _, row in refused:
-        columns |= dict.fromkeys(row)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["rejected_operation", "rejected_reason", *columns])
-    for operation, reason, row in refused:
-        # A reason is the server's text: a spreadsheet must not take it for a formula.
-        harmless = f"'{reason}" if reason[:1] in "=+-@" else reason
-        writer.writerow([operation, harmless, *(_cell(row.get(name)) for name in columns)])
-    return text.getvalue().encode("utf-8")
-
-
-def _cell(value: Any) -> str:
-    if value is None or isinstance(value, str):
-        return value or ""
-    return msgspec.json.encode(value).decode()

@@ -1,5 +1,6 @@
 """One run of a sync: batches of the size that was told, and refused rows once more."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -8,6 +9,7 @@ from destination.cli.caller import CallError, NotConnected, Unreachable
 from destination.cli.sync.answers import BadAnswer, Problems, refusals
 from destination.cli.sync.changes import Changes, Row
 from destination.cli.sync.interrupt import Interrupt, Interrupted
+from destination.cli.text import counted
 from destination.model import Operation
 
 GIVE_UP = 3
@@ -120,6 +122,8 @@ class Run:
         self._wait = wait
         self._failures: set[str] = set()
         self._unconnected = 0
+        self.seconds = 0.0
+        """How long the calls took, without the waits between them."""
         self.problems = Problems()
         """What was wrong with the server's answers, and how often."""
 
@@ -140,7 +144,7 @@ class Run:
                 break
             seconds = self._wait * 2**attempt
             self._progress.note(
-                f"{refused} rows were not accepted; they are sent again in {seconds:g} s "
+                f"Not accepted: {counted(refused, 'row')}; again in {seconds:g} s "
                 f"({attempt + 1} of {self._retries})."
             )
             await self._interrupt.sleep(seconds)
@@ -178,7 +182,7 @@ class Run:
     async def _answered(self, operation: Operation, rows: list[Row]) -> dict[int, Refusal]:
         """The refused rows of one call, by index."""
         try:
-            result = await self._interrupt.guard(self._call(operation, self._sync.params(rows)))
+            result = await self._timed(operation, rows)
             self._unconnected = 0
             reasons = refusals(result, rows, self._sync.id_column, self.problems)
         except NotConnected as error:
@@ -193,6 +197,14 @@ class Run:
             self._unconnected = 0
             return self._failed(rows, f"{operation} failed: {error}")
         return {index: Refusal(reason) for index, reason in reasons.items()}
+
+    async def _timed(self, operation: Operation, rows: list[Row]) -> Any:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            return await self._interrupt.guard(self._call(operation, self._sync.params(rows)))
+        finally:
+            self.seconds += loop.time() - began
 
     def _failed(self, rows: Iterable[Row], reason: str) -> dict[int, Refusal]:
         if reason not in self._failures:

@@ -12,7 +12,7 @@ import click
 
 from destination.cli import FAILED, Stop
 from destination.cli.caller import Caller, without_secrets
-from destination.cli.sync.answers import BadAnswer, Behavior, Problems
+from destination.cli.sync.answers import BadAnswer, Behavior
 from destination.cli.sync.changes import Changes, Row, usable
 from destination.cli.sync.configuration import Configuration, complaints, load
 from destination.cli.sync.files import check_writable
@@ -111,13 +111,14 @@ def prepare(given: Given, line: Line) -> Plan:
     for path in filter(None, (given.state, given.rejected)):
         check_writable(path)
     table = read_rows(given.rows, given.query, given.id_column)
+    state = _state(given)
     rows, left_out = usable(table.rows, given.id_column)
     report = Report(without_secrets(given.url), left_out=left_out)
     listing = Listing(line.ask, report.problems)
     configuration = _configuration(given, listing, table.columns, report)
     sync = Sync(given.id_column, configuration)
     if given.test_row:
-        return _test_row(sync, rows, report)
+        return _test_row(sync, rows, state, report)
     if errors := listing.validate(configuration):
         raise Stop(
             "The server does not accept the configuration.",
@@ -125,8 +126,8 @@ def prepare(given: Given, line: Line) -> Plan:
             "Mend the sync's configuration; Hightouch would not save it.",
             FAILED,
         )
-    report.behavior = _behavior(line, sync, report.problems)
-    return _plan(given, sync, rows, report.behavior, report)
+    report.behavior = _behavior(line, sync, report)
+    return _plan(given, sync, rows, state, report)
 
 
 def _configuration(
@@ -144,19 +145,19 @@ def _configuration(
     return loaded
 
 
-def _test_row(sync: Sync, rows: Sequence[Row], report: Report) -> Plan:
+def _test_row(sync: Sync, rows: Sequence[Row], state: State, report: Report) -> Plan:
     """One row, added without asking behavior: what the form's test does."""
     if not rows:
         raise Stop("There is no row to test with.", "None has an id.", "Add one to the file.")
     changes = Changes.everything(rows[:1])
-    report.left_out = []
-    return Plan(sync, changes, {Operation.ADD}, 1, 0, State(sync.id_column), report)
+    report.left_out, report.test_row = [], True
+    return Plan(sync, changes, {Operation.ADD}, 1, 0, state, report)
 
 
-def _behavior(line: Line, sync: Sync, problems: Problems) -> Behavior:
+def _behavior(line: Line, sync: Sync, report: Report) -> Behavior:
     result = asked(line.ask, "behavior", {"configuration": sync.configuration})
     try:
-        return Behavior.read(result, problems)
+        return Behavior.read(result, report.problems)
     except BadAnswer as error:
         raise Stop(
             "The run cannot begin.",
@@ -167,8 +168,9 @@ def _behavior(line: Line, sync: Sync, problems: Problems) -> Behavior:
         ) from None
 
 
-def _plan(given: Given, sync: Sync, rows: list[Row], behavior: Behavior, report: Report) -> Plan:
-    state = _state(given)
+def _plan(given: Given, sync: Sync, rows: list[Row], state: State, report: Report) -> Plan:
+    behavior = report.behavior
+    assert behavior is not None  # noqa: S101 - it was just asked
     changes = Changes.everything(rows) if given.resync else state.changes(rows)
     first = not (state.known or given.resync)
     operations = frozenset() if first and behavior.skip_initial_run else behavior.operations
@@ -204,7 +206,7 @@ async def carry_out(given: Given, call: Call, plan: Plan) -> Report:
         )
         began = loop.time()
         report.outcomes = await run(plan.changes, plan.operations)
-        report.seconds = loop.time() - began
+        report.seconds, report.seconds_in_calls = loop.time() - began, run.seconds
         report.interrupted = interrupt.pressed > 0
         report.gave_up = run.gave_up
         report.problems.update(run.problems)
