@@ -66,11 +66,14 @@ class Bars:
 
     def begin(self, title: str, total: int) -> None:
         """So many rows begin to be sent."""
-        self._task = self._progress.add_task(f"{self._prefix}{title}", total=total)
+        self._refused = 0
+        self._task = self._progress.add_task(f"{self._prefix}{title}", total=total, refused="")
 
     def advance(self, rows: int, refused: int) -> None:
         """So many were sent."""
-        self._progress.advance(self._task, rows)
+        self._refused += refused
+        text = f"{self._refused:,} not accepted" if self._refused else ""
+        self._progress.update(self._task, advance=rows, refused=text)
 
     def note(self, text: str) -> None:
         """A sentence above the bars."""
@@ -95,6 +98,7 @@ def watched(prefix: str = "") -> Iterator[Progress]:
         MofNCompleteColumn(),
         _Rate(),
         TimeElapsedColumn(),
+        TextColumn("[red]{task.fields[refused]}"),
     )
     with RichProgress(*columns, console=console) as progress:
         yield Bars(progress, prefix)

@@ -87,8 +87,9 @@ def print_report(report: Report) -> None:
         click.echo(_verdict(report.outcomes[0]))
     else:
         _print_rows(report)
-        _print_counts("Why rows were not accepted", "rows", report.reasons())
-    _print_counts("What the server answered wrongly", "times", report.problems.most_common())
+        _print_counts("Why rows were not accepted", ("rows", "reason"), report.reasons())
+    problems = report.problems.most_common()
+    _print_counts("What the server answered wrongly", ("times", "what"), problems)
     for sentence in _sentences(report):
         click.echo(sentence)
 
@@ -119,10 +120,10 @@ def _print_rows(report: Report) -> None:
     table("Rows", headings, [*lines, ["in all", *sums]])
 
 
-def _print_counts(title: str, heading: str, counts: Sequence[tuple[str, int]]) -> None:
+def _print_counts(title: str, headings: Sequence[str], counts: Sequence[tuple[str, int]]) -> None:
     if counts:
         rows = [[count, shown(text)] for text, count in counts[:MOST_REASONS]]
-        table(title, [heading, ""], rows)
+        table(title, headings, rows)
     if (more := len(counts) - MOST_REASONS) > 0:
         click.echo(f"… and {more} more.")
 
