@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check chaos crash soak serve lock format clean
+.PHONY: demo test check chaos crash soak bench serve lock format clean
 
 demo: .venv/ready      ## a whole sync on local stand-ins of the vendors
 	$(BIN)/python -m destination demo
@@ -26,6 +26,9 @@ crash: .venv/ready     ## kill -9 at 200 random moments; ARGS="--kills 20 --json
 
 soak: .venv/ready      ## ten minutes beside a destination that hangs; ARGS="--seconds 60"
 	PYTHONPATH=tests $(BIN)/python -m chaos.soak $(ARGS)
+
+bench: .venv/ready     ## beside what people would run instead; ARGS="--only P1,P4 --repeats 3"
+	$(BIN)/python -m bench $(ARGS)
 
 serve: .venv/ready     ## the server, with the stand-ins when nothing is configured
 	$(BIN)/python -m destination serve $(if $(wildcard destinations.toml),,--sandbox)

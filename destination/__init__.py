@@ -41,7 +41,15 @@ from destination.spec.http import Declared, HttpDestination
 from destination.spec.prepared import ungrouped
 from destination.spec.request import Request
 from destination.spec.selection import Selection
-from destination.strict import Address, HeaderName, HeaderValue, Line, SecretLine, Strict
+from destination.strict import (
+    Address,
+    HeaderName,
+    HeaderValue,
+    Line,
+    OptionalAddress,
+    SecretLine,
+    Strict,
+)
 from destination.sync import Sync
 from destination.template import Template
 from destination.vendor.access import Auth, NoAuth, Signing, credentials
@@ -49,7 +57,7 @@ from destination.vendor.auth import HeaderAuth, bearer
 from destination.vendor.client import VendorClient
 from destination.vendor.connection import Connection
 from destination.vendor.encoding import encode
-from destination.vendor.grants import Grant
+from destination.vendor.grants import Grant, Renewing, Token, TokenNames, TokenRequest
 from destination.vendor.oauth import TokenAuth
 
 __all__ = [
@@ -81,11 +89,13 @@ __all__ = [
     "NoOptions",
     "Object",
     "Operation",
+    "OptionalAddress",
     "Rate",
     "RateLimited",
     "Record",
     "RefusedError",
     "Rejection",
+    "Renewing",
     "Request",
     "RowError",
     "SecretLine",
@@ -96,7 +106,10 @@ __all__ = [
     "TargetError",
     "Template",
     "TemplateText",
+    "Token",
     "TokenAuth",
+    "TokenNames",
+    "TokenRequest",
     "UnavailableError",
     "VendorClient",
     "bearer",

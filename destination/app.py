@@ -13,12 +13,14 @@ from destination.admission import Admission
 from destination.errors import ConfigError
 from destination.instance import Instance
 from destination.metrics import CONTENT_TYPE, Metrics
+from destination.plugin import Destination
 from destination.problems import explained
 from destination.protocols import hightouch, rpc
 from destination.settings import Server, Settings
 from destination.state import store_at
 from destination.state.fallback import FallbackStore
 from destination.state.store import StoreError
+from destination.strict import shapes
 from destination.sync import unknown
 from destination.tuning import Tuning
 from destination.web import Refusal, Secrets, invite_later, middlewares, read_json
@@ -77,32 +79,50 @@ def make_instances(settings: Settings) -> dict[str, Instance]:
 def make_instance(name: str, values: Mapping[str, Any], server: Server) -> Instance:
     """One destination from its table of settings; raises ConfigError naming what is wrong."""
     where = f"destinations.{name}"
-    try:
-        plugin = registry.chosen(values)
-    except ConfigError as error:
-        told = error.message.splitlines()
-        raise ConfigError("\n".join(f"{where}: {line}" for line in told)) from None
-    own = plugin.settings_model.model_fields
-    known = [*own, *Tuning.model_fields, "kind"]
-    if values["kind"] == registry.SPEC:
-        known.append(registry.SPEC)
-    problems = [f"{where}: {unknown('Setting', key, known)}" for key in values if key not in known]
-    tuned = {key: value for key, value in values.items() if key in Tuning.model_fields}
-    try:
-        settings = plugin.settings_model.model_validate(
-            {key: value for key, value in values.items() if key in own}
-        )
-        tuning = Tuning.model_validate(tuned)
-    except ValidationError as error:
-        problems += [f"{where}.{line}" for line in explained(error, plugin.settings_model)]
-    if problems:
-        raise ConfigError("\n".join(problems))
+    plugin = _plugin(values, where)
+    settings, tuning = _parsed(plugin, values, where)
     max_rows = min(server.max_rows, max(1, server.max_body // ROW_ALLOWANCE))
     try:
         made = plugin(settings)
     except ConfigError as error:
-        raise ConfigError(f"{where}: {error.message}") from None
+        raise _at(where, error) from None
     return Instance(name, made, tuning, deadline=server.deadline, max_rows=max_rows)
+
+
+def _plugin(values: Mapping[str, Any], where: str) -> type[Destination[Any, Any]]:
+    kind = values.get("kind")
+    if not isinstance(kind, str):
+        kinds = ", ".join([*registry.kinds(), registry.SPEC])
+        raise ConfigError(f"{where}.kind: is missing. There is: {kinds}.")
+    try:
+        return registry.chosen(kind, values.get(registry.SPEC))
+    except ConfigError as error:
+        raise _at(where, error) from None
+
+
+def _parsed(
+    plugin: type[Destination[Any, Any]], values: Mapping[str, Any], where: str
+) -> tuple[Any, Tuning]:
+    """A destination's own settings, and those that every kind takes; some are both."""
+    own = {key for model in shapes(plugin.settings_model) for key in model.model_fields}
+    known = [*own, *Tuning.model_fields, "kind"]
+    known += [registry.SPEC] if values["kind"] == registry.SPEC else []
+    problems = [f"{where}: {unknown('Setting', key, known)}" for key in values if key not in known]
+    parsed = list[Any]()
+    for model, keys in ((plugin.settings_model, own), (Tuning, Tuning.model_fields)):
+        try:
+            chosen = {key: value for key, value in values.items() if key in keys}
+            parsed.append(model.model_validate(chosen))
+        except ValidationError as error:
+            problems += explained(error, model, where)
+    if problems:
+        raise ConfigError("\n".join(dict.fromkeys(problems)))
+    settings, tuning = parsed
+    return settings, tuning
+
+
+def _at(where: str, error: ConfigError) -> ConfigError:
+    return ConfigError("\n".join(f"{where}: {line}" for line in error.message.splitlines()))
 
 
 async def _opened(app: web.Application) -> AsyncIterator[None]:
@@ -132,7 +152,7 @@ def _rpc(server: Server) -> Any:
         ):
             body = await read_json(request, server.max_body, opened.deadline, opened.hold)
             call = rpc.Call(instance, opened.deadline, server.max_rows)
-            answer = await rpc.answer(hightouch.METHODS, body, call)
+            answer = await rpc.answer(hightouch.SERVED, body, call)
         response = web.Response(status=204) if answer is None else _json(answer)
         if admission.draining:
             response.force_close()

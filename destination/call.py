@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any
+from contextlib import AbstractContextManager
 
 from destination.deadline import Deadline
 from destination.errors import Code, DestinationError, NoAnswer, RowError, UnavailableError
 from destination.mapping import Plan
 from destination.memory import Memory, NoMemory
-from destination.model import Record, Rejection, Row
+from destination.model import Record, Rejection, Row, RowId
 from destination.order import Order, Turn
 from destination.run import Run
 from destination.state.store import Standing
 
 TURN = 0.05
 """Seconds for which a call may map rows before others have a turn."""
+
+CHUNK = 10_000
+"""Rows of a call that are mapped and delivered at a time; those of a longer call wait as JSON."""
 
 POLL = 0.2
 """Seconds after which a row that another process is sending is looked at again."""
@@ -53,20 +56,37 @@ class Call:
         Raises:
             FatalError: A person must act, and no record was or may have been delivered.
         """
+        with self.turn([record.id for record in records]) as turn:
+            await self.send(records, turn)
+        return self.outcome()
+
+    def turn(self, ids: Iterable[RowId]) -> AbstractContextManager[Turn]:
+        """The call's place among others that bring rows with these ids."""
+        return self._order.turn(self._scope, map(_key, ids))
+
+    async def send(self, records: Sequence[Record], turn: Turn) -> None:
+        """Deliver some of the call's records."""
         records = self._run.wanted(self._run.distinct(records))
-        with self._order.turn(map(self._row, records)) as turn:
-            for wave in waves(records):
-                held_up = [each for each in wave if turn.must_wait(self._row(each))]
-                waits = {each.position for each in held_up}
-                await self._send([each for each in wave if each.position not in waits])
-                await self._send_later(held_up, turn)
-        if failure := self._run.failure(records):
+        for wave in waves(records):
+            if turn.is_first:
+                await self._send(wave)
+                continue
+            held_up = [each for each in wave if turn.must_wait(_key(each.id))]
+            waits = {each.position for each in held_up}
+            await self._send([each for each in wave if each.position not in waits])
+            await self._send_later(held_up, turn)
+
+    def outcome(self) -> tuple[Rejection, ...]:
+        """
+        The records of the call that were not delivered.
+
+        Raises:
+            FatalError: A person must act, and no record was or may have been delivered.
+        """
+        if (failure := self._run.failure) and not self.suppressed:
             raise failure
         rejections = self._run.rejections
         return tuple(rejections[position] for position in sorted(rejections))
-
-    def _row(self, record: Record) -> Hashable:
-        return self._scope, type(record.id), record.id
 
     async def _send_later(self, records: Sequence[Record], turn: Turn) -> None:
         """Send what an earlier call has too, once that call is over."""
@@ -74,7 +94,7 @@ class Call:
             return
         try:
             async with self._deadline.limit():
-                await turn.come(map(self._row, records))
+                await turn.come(_key(record.id) for record in records)
         except TimeoutError:
             self._run.reject(records, _in_progress())
         else:
@@ -106,31 +126,40 @@ async def mapped(
     now = asyncio.get_running_loop().time
     records, rejections, turn = list[Record](), list[Rejection](), now()
     for row in rows:
-        try:
-            if now() > deadline.end:
-                raise deadline.not_sent()
-            if isinstance(row.columns, RowError):
-                raise row.columns
-            records.append(plan.record(row.position, row.id, row.columns))
-        except DestinationError as error:
-            rejections.append(Rejection(row.position, error))
-        if now() - turn > TURN:
+        moment = now()
+        if moment - turn > TURN:
             await asyncio.sleep(0)
-            turn = now()
+            turn = moment = now()
+        if moment > deadline.end:
+            rejections.append(Rejection(row.position, deadline.not_sent()))
+        elif isinstance(row.columns, RowError):
+            rejections.append(Rejection(row.position, row.columns))
+        else:
+            try:
+                records.append(plan.record(row.position, row.id, row.columns))
+            except DestinationError as error:
+                rejections.append(Rejection(row.position, error))
     return records, rejections
 
 
 def waves(records: Sequence[Record]) -> Iterable[list[Record]]:
     """The records in groups without repeated ids: later versions of a row go after earlier ones."""
-    seen: dict[tuple[type, Any], int] = {}
+    if len({_key(record.id) for record in records}) == len(records):
+        return [list(records)]
+    seen: dict[Hashable, int] = {}
     groups: list[list[Record]] = []
     for record in records:
-        key = (type(record.id), record.id)
+        key = _key(record.id)
         turn = seen[key] = seen.get(key, -1) + 1
         if turn == len(groups):
             groups.append([])
         groups[turn].append(record)
     return groups
+
+
+def _key(id: RowId) -> Hashable:
+    """What a row is known by: 7 and 7.0 are two rows, as 7 and "7" are."""
+    return (float, id) if isinstance(id, float) else id
 
 
 def _those(

@@ -1,18 +1,22 @@
 """A row's columns, of which only those are decoded that somebody reads."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypedDict
+from typing import Any, TypedDict, overload
 
 import msgspec
 
-from destination.errors import RowError
+from destination.errors import Code, RowError
 from destination.literals import depth
+from destination.model import Row, RowId
 
 MAX_DEPTH = 64
 """How deep a row may nest."""
 
 TOO_DEEP = f"the row is nested more than {MAX_DEPTH} deep"
+MAX_ROW = 256 * 1024
+"""Bytes of one row; a longer one is rejected alone."""
+
 UNREADABLE = "the row cannot be read: not an object, or text that is not Unicode"
 
 _all = msgspec.json.Decoder(dict[str, Any])
@@ -73,13 +77,17 @@ class Reader:
         A row's columns, some of them read.
 
         Raises:
-            RowError: It is no object, its text is not Unicode, or it is nested too deeply.
+            RowError: It is no object, its text is not Unicode, it is nested too deeply or too
+                long.
         """
+        text = bytes(raw)
+        if len(text) > MAX_ROW:  # it is not even read: that takes time and room
+            told = f"the row is longer than {MAX_ROW // 1024} KiB"
+            raise RowError(told, code=Code.TOO_LARGE)
         try:
-            ahead = self._decoder.decode(raw)
+            columns = Columns(raw, self._decoder.decode(text))
         except (ValueError, RecursionError):
             raise RowError(UNREADABLE) from None
-        columns, text = Columns(raw, ahead), bytes(raw)
         if text.count(b"[") + text.count(b"{") > MAX_DEPTH:
             columns.read()  # which looks how deep it is
         return columns
@@ -91,3 +99,34 @@ def _decoder(names: frozenset[str]) -> msgspec.json.Decoder[dict[str, Any]]:
         return _all  # msgspec 0.22 does not find keys of a TypedDict that are not ASCII
     shape: Any = TypedDict("Ahead", dict.fromkeys(sorted(names), Any), total=False)  # type: ignore[misc]
     return msgspec.json.Decoder(shape)
+
+
+class ReadLater(Sequence[Row]):
+    """
+    Rows of which only the ids are known until they are asked for; they are read anew each time.
+
+    Args:
+        ids: By position.
+        read: Reads the row at a position.
+    """
+
+    def __init__(self, ids: Sequence[RowId], read: Callable[[int], Row]) -> None:
+        self.ids = ids
+        self._read = read
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        if isinstance(index, int):
+            return self._read(index)
+        return [self._read(each) for each in range(*index.indices(len(self.ids)))]
+
+
+def ids_of(rows: Sequence[Row]) -> Sequence[RowId]:
+    """The rows' ids, without reading more of them."""
+    return rows.ids if isinstance(rows, ReadLater) else [row.id for row in rows]

@@ -10,7 +10,8 @@ from typing import Any, Self
 import structlog
 from pydantic import BaseModel
 
-from destination.call import Call, mapped
+from destination.call import CHUNK, Call, mapped
+from destination.columns import ids_of
 from destination.deadline import Deadline
 from destination.errors import (
     ConfigError,
@@ -265,14 +266,20 @@ class Instance:
             )
         except DestinationError as error:
             return _all_rejected(rows, error)
-        records, rejections = await mapped(plan, rows, deadline)
         limits = self._tuning.applied(self.plugin.limits_for(batch.mode, batch.options))
         scope = scope_of(self.name, sync.mapping, batch)
         memory = self._memory(scope, operation, limits)
         batch = replace(batch, scope=scope)
         run = Run(self.plugin, batch, limits, self._permits, deadline, memory)
         call = Call(run, deadline, scope=scope, order=self._order, memory=memory)
-        rejections += await call.deliver(records)
+        rejections = list[Rejection]()
+        with call.turn(ids_of(rows)) as turn:
+            for start in range(0, len(rows), CHUNK):
+                chunk = rows[start : start + CHUNK]
+                records, unmapped = await mapped(plan, chunk, deadline)
+                rejections += unmapped
+                await call.send(records, turn)
+        rejections += call.outcome()
         return Report(
             len(rows),
             tuple(sorted(rejections, key=lambda each: each.position)),
@@ -295,4 +302,5 @@ class Instance:
 
 
 def _all_rejected(rows: Sequence[Row], error: DestinationError) -> Report:
-    return Report(len(rows), tuple(Rejection(row.position, error) for row in rows))
+    rejections = (Rejection(position, error) for position in range(len(rows)))
+    return Report(len(rows), tuple(rejections))

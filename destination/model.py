@@ -130,6 +130,7 @@ class Limits:
         latency: Seconds one ``deliver`` call is expected to take. ``behavior`` asks for no
             more rows than can be delivered in time at this pace.
         attempts: How often a request is tried in all, where it may be repeated.
+        timeout: Seconds for one attempt.
         remember: Hours for which a delivered row is not sent again when the same call is
             repeated; 0 where sending twice is harmless.
         largest_batch: What an operator may raise ``batch_size`` to; by default no further.
@@ -147,6 +148,7 @@ class Limits:
     rate: Rate | None = None
     latency: float = 1.0
     attempts: int = 3
+    timeout: float = 10.0
     halve: bool = True
     remember: float = 24.0
     largest_batch: int | None = None
@@ -156,15 +158,20 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Refuse what nothing could be delivered with."""
-        if min(self.batch_size, self.concurrency, self.attempts, self.latency) <= 0:
+        most = (self.batch_size, self.concurrency, self.attempts, self.timeout, self.latency)
+        if min(most) <= 0:
             raise ValueError("limits are greater than zero")
+
+
+RowId = str | int | float
+"""The value of a row's id column."""
 
 
 class Row(msgspec.Struct, frozen=True):
     """A row as it arrived: its position and id, and its columns or why they cannot be read."""
 
     position: int
-    id: str | int | float
+    id: RowId
     columns: Mapping[str, Any] | RowError
 
 
@@ -180,7 +187,7 @@ class Record(msgspec.Struct, frozen=True):
     """
 
     position: int
-    id: str | int | float
+    id: RowId
     fields: Mapping[str, Any]
     row: Mapping[str, Any]
 

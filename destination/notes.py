@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from destination.errors import Code, UnavailableError
+from destination.model import RowId
 from destination.state.store import Store, StoreError
 
 LONGEST = 1000
 """Characters of a note at most: it is a reference, not data."""
-
-RowId = str | int | float
 
 
 class Notes:

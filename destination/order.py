@@ -3,66 +3,66 @@
 import asyncio
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Optional
 
 
 class Turn:
-    """One call's place: behind whom it comes, row by row."""
+    """
+    One call's place: behind the calls that entered before it and have some of its rows.
 
-    def __init__(self) -> None:
+    Args:
+        scope: What tells its rows from those of other syncs.
+        rows: This call's.
+    """
+
+    def __init__(self, scope: Hashable, rows: frozenset[Hashable], ahead: Iterable["Turn"]) -> None:
+        self._scope = scope
+        self._rows = rows
+        self._ahead = [turn for turn in ahead if turn._scope == scope and turn._has_any(rows)]
         self._over = asyncio.Event()
-        self._behind: dict[Hashable, Turn] = {}
+
+    @property
+    def is_first(self) -> bool:
+        """No earlier call that is still open has any of these rows."""
+        return not any(turn._rows for turn in self._ahead)
 
     def must_wait(self, row: Hashable) -> bool:
         """Whether an earlier call that is still open has this row."""
-        return self._ahead(row) is not None
+        return any(row in turn._rows for turn in self._ahead)
 
     async def come(self, rows: Iterable[Hashable]) -> None:
         """Wait until no earlier call has any of these rows."""
-        for row in rows:
-            while ahead := self._ahead(row):
-                await ahead._over.wait()
+        wanted = frozenset(rows)
+        for turn in self._ahead:
+            if turn._has_any(wanted):
+                await turn._over.wait()
 
-    def _ahead(self, row: Hashable) -> Optional["Turn"]:
-        """The nearest call ahead that is open: one that gave up may have had others ahead."""
-        ahead = self._behind.get(row)
-        while ahead is not None and ahead._over.is_set():
-            ahead = ahead._behind.get(row)
-        return ahead
+    def _has_any(self, rows: frozenset[Hashable]) -> bool:
+        return not self._rows.isdisjoint(rows)
 
-    def _leave(self) -> None:
-        self._behind = {row: ahead for row in self._behind if (ahead := self._ahead(row))}
+    def leave(self) -> None:
+        """Let those behind have the rows."""
+        self._rows = frozenset()
+        self._ahead.clear()
         self._over.set()
 
 
 class Order:
-    """Which call had each row last, as long as that call is open."""
+    """The calls that are open, in the order in which they entered."""
 
     def __init__(self) -> None:
-        self._last: dict[Hashable, Turn] = {}
+        self._open: dict[Turn, None] = {}
 
     @contextmanager
-    def turn(self, rows: Iterable[Hashable]) -> Iterator[Turn]:
+    def turn(self, scope: Hashable, rows: Iterable[Hashable]) -> Iterator[Turn]:
         """
-        A place behind all calls that have entered before, for each of these rows.
+        A place behind all calls that have entered before, for each of these rows of a sync.
 
         Earlier calls never wait for later ones, so nobody waits in a circle.
         """
-        turn, rows = Turn(), set(rows)
-        for row in rows:
-            if ahead := self._last.get(row):
-                turn._behind[row] = ahead
-            self._last[row] = turn
+        turn = Turn(scope, frozenset(rows), self._open)
+        self._open[turn] = None
         try:
             yield turn
         finally:
-            turn._leave()
-            for row in rows:
-                if self._last.get(row) is turn:
-                    self._restore(row, turn)
-
-    def _restore(self, row: Hashable, turn: Turn) -> None:
-        if ahead := turn._ahead(row):
-            self._last[row] = ahead
-        else:
-            del self._last[row]
+            turn.leave()
+            del self._open[turn]

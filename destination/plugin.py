@@ -141,7 +141,8 @@ class Destination(Generic[SettingsT, OptionsT]):
         """
         What is delivered together: a group's records come in one batch; None is no group.
 
-        ``limits.batch_size`` counts groups then. A group of more than a thousand records is cut.
+        ``limits.batch_size`` counts groups then, and a refused batch is halved between them. A
+        group of more than a thousand records is cut.
         """
         return None
 

@@ -3,7 +3,6 @@
 import importlib
 import importlib.metadata
 import pkgutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,20 +51,17 @@ def load(kind: str) -> type[Destination[Any, Any]]:
     return _checked(kind, own)
 
 
-def chosen(values: Mapping[str, Any]) -> type[Destination[Any, Any]]:
+def chosen(kind: str, file: Any) -> type[Destination[Any, Any]]:
     """
-    The class that a destination's settings ask for, by ``kind`` and, for a spec file, ``spec``.
+    The class that a destination's settings ask for: of a kind, or, for ``spec``, of a spec file.
 
     Raises:
-        ConfigError: They name none that there is, or one that is broken.
+        ConfigError: There is no such kind or file, or it is broken.
     """
-    kind, file = values.get("kind"), values.get(SPEC)
-    if not isinstance(kind, str):
-        raise ConfigError(f"kind: is missing. There is: {', '.join([*kinds(), SPEC])}.")
     if kind != SPEC:
         return load(kind)
     if not isinstance(file, str) or not file:
-        raise ConfigError('spec: names the spec file, as in spec = "acme.toml".')
+        raise ConfigError('a spec file is missing: name it, as in spec = "acme.toml"')
     return spec.load(Path(file))
 
 

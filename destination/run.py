@@ -50,18 +50,25 @@ def _ended(task: asyncio.Future[Any]) -> None:
         task.exception()  # of one that was cut off nobody asks; it is not to be complained of
 
 
+Group = Sequence[Record]
+"""Records that are delivered together."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     lane: str
     batch: Batch[Any]
+    groups: Sequence[Group]
 
-    def halves(self) -> tuple["_Work", "_Work"]:
-        records = self.batch.records
-        middle = len(records) // 2
-        first = replace(self.batch, records=records[:middle])
-        return replace(self, batch=first), replace(
-            self, batch=replace(self.batch, records=records[middle:])
-        )
+    def halves(self) -> Iterable["_Work"]:
+        """Two of half as many groups; none of a single group, which is not torn apart."""
+        middle = len(self.groups) // 2
+        for groups in (self.groups[:middle], self.groups[middle:]) if middle else ():
+            yield _work(self.lane, self.batch, groups)
+
+
+def _work(lane: str, batch: Batch[Any], groups: Sequence[Group]) -> _Work:
+    return _Work(lane, replace(batch, records=list(chain.from_iterable(groups))), groups)
 
 
 class Run:
@@ -94,6 +101,7 @@ class Run:
         self._forbidden = 0
         self._stopped_lanes: dict[str, TargetError] = {}
         self._acknowledged: set[int] = set()
+        self._touched = False
         self.rejections: dict[int, Rejection] = {}
         """By position. A record that is not here was delivered."""
         self.skipped = 0
@@ -103,6 +111,7 @@ class Run:
 
     async def send(self, records: Sequence[Record]) -> None:
         """Deliver the records; afterwards ``rejections`` holds those that were not."""
+        self._acknowledged.clear()
         queues = deque(self._queues(records))
         workers = min(self._limits.concurrency, len(queues))
         await asyncio.gather(*(self._work(queues) for _ in range(workers)))
@@ -111,10 +120,11 @@ class Run:
         self.reject(lost, NoAnswer("internal error: no outcome", code=Code.INTERNAL))
         await self._settle(records)
 
-    def distinct(self, records: Sequence[Record]) -> list[Record]:
+    def distinct(self, records: Sequence[Record]) -> Sequence[Record]:
         """The records without those for which another row stands; these are rejected."""
-        removal = self._batch.operation is Operation.REMOVE
-        named = list(self._asked(records, (lambda _: None) if removal else self._plugin.identity))
+        if self._batch.operation is Operation.REMOVE or not self._answers("identity"):
+            return records
+        named = list(self._asked(records, self._plugin.identity))
         last = {identity: (type(one.id), one.id) for one, identity in named}
         rivals = [
             one
@@ -124,12 +134,18 @@ class Run:
         self.reject(rivals, RowError(DUPLICATE, code=Code.DUPLICATE))
         return [one for one, _ in named if one.position not in self.rejections]
 
-    def wanted(self, records: Sequence[Record]) -> list[Record]:
+    def wanted(self, records: Sequence[Record]) -> Sequence[Record]:
         """The records that are to be sent; the others are counted, and are no errors."""
+        if not self._answers("wanted"):
+            return records
         answers = list(self._asked(records, lambda one: self._plugin.wanted(one, self._batch)))
         kept = [record for record, wanted in answers if wanted]
         self.skipped += len(answers) - len(kept)
         return kept
+
+    def _answers(self, question: str) -> bool:
+        """Whether the destination has an answer of its own: the usual ones need no asking."""
+        return getattr(type(self._plugin), question) is not getattr(Destination, question)
 
     def _asked(
         self, records: Iterable[Record], question: Callable[[Record], T]
@@ -148,54 +164,50 @@ class Run:
     def reject(self, records: Iterable[Record], error: DestinationError) -> None:
         """Note that these were not delivered; a record keeps its first reason."""
         for record in records:
-            self.rejections.setdefault(record.position, record.reject(error))
+            if self.rejections.setdefault(record.position, record.reject(error)).error is error:
+                self._touched = self._touched or isinstance(error, NoAnswer)
 
-    def failure(self, records: Iterable[Record]) -> FatalError | None:
-        """The error of the call as a whole: fatal, and none of its records may have arrived."""
+    @property
+    def failure(self) -> FatalError | None:
+        """The error of the call as a whole: fatal, and no record was or may have been taken."""
+        if self._touched:
+            return None
         errors = [each.error for each in self.rejections.values()]
-        fatal = self._fatal
-        if fatal is None and errors and all(isinstance(each, AuthError) for each in errors):
-            fatal = next(each for each in errors if isinstance(each, AuthError))
-        return fatal if fatal and all(map(self._untouched, records)) else None
-
-    def _untouched(self, record: Record) -> bool:
-        rejection = self.rejections.get(record.position)
-        return rejection is not None and not isinstance(rejection.error, NoAnswer)
+        auth = [error for error in errors if isinstance(error, AuthError)]
+        return self._fatal or (auth[0] if auth and len(auth) == len(errors) else None)
 
     def _queues(self, records: Sequence[Record]) -> Iterable[deque[_Work]]:
         """What one worker does in its order: a whole lane, or a single batch."""
+        size = self._limits.batch_size
         for lane, members in self._by_lane(records).items():
+            groups = self._groups(members)
             works = [
-                _Work(lane, replace(self._batch, records=cut))
-                for cut in self._cut(members, self._limits.batch_size)
+                _work(lane, self._batch, groups[start : start + size])
+                for start in range(0, len(groups), size)
             ]
             yield from (deque(works),) if self._limits.in_order else (deque((x,)) for x in works)
 
     def _by_lane(self, records: Iterable[Record]) -> dict[str, list[Record]]:
+        if not self._answers("lane"):
+            return {"": list(records)}
         options, lanes = self._batch.options, dict[str, list[Record]]()
         for record, lane in self._asked(records, lambda one: self._plugin.lane(one, options)):
             lanes.setdefault(lane, []).append(record)
         return lanes
 
-    def _cut(self, records: Sequence[Record], size: int) -> Iterable[Sequence[Record]]:
-        """Batches of so many records; where there are groups, of so many of them."""
+    def _groups(self, records: Sequence[Record]) -> Sequence[Group]:
+        """What is delivered together: mostly each record by itself."""
+        if not self._answers("group"):
+            return [(record,) for record in records]
         options = self._batch.options
-        grouped = list(self._asked(records, lambda one: self._plugin.group(one, options)))
-        members = [record for record, _ in grouped]
-        if all(group is None for _, group in grouped):
-            return [members[start : start + size] for start in range(0, len(members), size)]
         groups: dict[Hashable, list[Record]] = {}
-        for record, group in grouped:
+        for record, group in self._asked(records, lambda one: self._plugin.group(one, options)):
             alone = group is None
             groups.setdefault((alone, record.position if alone else group), []).append(record)
-        pieces = [
+        return [
             group[start : start + LARGEST_GROUP]
             for group in groups.values()
             for start in range(0, len(group), LARGEST_GROUP)
-        ]
-        return [
-            list(chain.from_iterable(pieces[start : start + size]))
-            for start in range(0, len(pieces), size)
         ]
 
     async def _work(self, queues: deque[deque[_Work]]) -> None:
@@ -204,7 +216,7 @@ class Run:
             while queue:
                 work = queue.popleft()
                 if await self._attempt(work):
-                    halves = reversed(work.halves())
+                    halves = reversed(list(work.halves()))
                     if self._limits.in_order:
                         queue.extendleft(halves)
                     else:
@@ -240,7 +252,7 @@ class Run:
         try:
             self._note(records, await self._delivered(work.batch, delivery))
         except RefusedError as error:
-            if len(records) > 1 and self._limits.halve:
+            if len(work.groups) > 1 and self._limits.halve:
                 return True
             self.reject(records, error)
         except FatalError as error:
@@ -297,6 +309,9 @@ class Run:
                 raise TypeError("a rejection's error is a DestinationError")
         self._forbidden = 0
         self._acknowledged |= positions
+        rejected = {rejection.position for rejection in rejections}
+        unclear = any(isinstance(rejection.error, NoAnswer) for rejection in rejections)
+        self._touched = self._touched or unclear or len(rejected) < len(positions)
         for rejection in rejections:
             self.rejections.setdefault(rejection.position, rejection)
 

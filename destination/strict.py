@@ -1,7 +1,7 @@
 """What an operator's settings are made of: nothing unknown, single lines, hidden secrets."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import (
     AfterValidator,
@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     HttpUrl,
+    RootModel,
     SecretStr,
 )
 
@@ -38,6 +39,13 @@ class Strict(BaseModel):
     )
 
 
+def shapes(model: type[BaseModel]) -> tuple[type[BaseModel], ...]:
+    """What settings may look like: the model, or each of those in the union of a ``RootModel``."""
+    if not issubclass(model, RootModel):
+        return (model,)
+    return get_args(model.model_fields["root"].annotation)
+
+
 def _line(value: str) -> str:
     if not (value.isascii() and value.isprintable()):
         raise ValueError("must be one line of printable ASCII characters")
@@ -55,8 +63,8 @@ def _secret(value: SecretStr) -> SecretStr:
     return value
 
 
-def _without_userinfo(url: HttpUrl) -> HttpUrl:
-    if url.username or url.password:
+def _without_userinfo(url: HttpUrl | None) -> HttpUrl | None:
+    if url and (url.username or url.password):
         raise ValueError("credentials belong into auth, not into the address")
     return url
 
@@ -92,3 +100,6 @@ HeaderValue = Annotated[str, AfterValidator(_line)]
 
 Address = Annotated[HttpUrl, AfterValidator(_without_userinfo), Field(repr=False)]
 """An absolute http or https URL without credentials; it is not shown, since its path may be one."""
+
+OptionalAddress = Annotated[HttpUrl | None, AfterValidator(_without_userinfo), Field(repr=False)]
+"""The same or None: within a union an ``Address`` would be shown."""

@@ -25,7 +25,7 @@ class Tuning(BaseModel):
     """Deliveries at once."""
     batch_size: PositiveInt | None = None
     """Records in one delivery."""
-    timeout: PositiveFloat = 10.0
+    timeout: PositiveFloat | None = None
     """Seconds for one attempt."""
     attempts: PositiveInt | None = None
     """Attempts in all, for a request that may be repeated."""
@@ -49,5 +49,7 @@ class Tuning(BaseModel):
             rate=rate,
             batch_size=min(self.batch_size or limits.batch_size, most),
             concurrency=self.concurrency or limits.concurrency,
+            attempts=self.attempts or limits.attempts,
+            timeout=self.timeout or limits.timeout,
             remember=limits.remember if self.remember is None else self.remember,
         )

@@ -714,7 +714,7 @@ def test_a_destination_that_will_not_be_cut_off_is_not_waited_for() -> None:
     assert [each.error.code for each in rejections] == [ht.Code.OUTCOME_UNKNOWN]
 
 
-@pytest.mark.parametrize("name", ["batch_size", "concurrency", "attempts", "latency"])
+@pytest.mark.parametrize("name", ["batch_size", "concurrency", "attempts", "timeout", "latency"])
 def test_limits_with_which_nothing_could_be_delivered_are_refused(name: str) -> None:
     """A limit of zero is a mistake, not a way to deliver nothing and report success."""
     with pytest.raises(ValueError, match="greater than zero"):
@@ -770,6 +770,23 @@ def test_the_batch_size_counts_groups():
     deliver(plugin, sent, batch_size=2)
 
     assert plugin.batches == [[0, 3, 1, 4], [2, 5, 6], [7]]
+
+
+def test_a_refused_batch_is_halved_between_groups():
+    """A group that is refused is rejected whole: what belongs together is not torn apart."""
+    sent = [record(n, household="abc"[n % 3]) for n in range(9)]
+    plugin = Choosy(refusing(4))
+
+    errors, _ = deliver(plugin, sent, batch_size=3)
+
+    assert sorted(errors) == [1, 4, 7]
+    assert plugin.batches == [
+        [0, 3, 6, 1, 4, 7, 2, 5, 8],
+        [0, 3, 6],
+        [1, 4, 7, 2, 5, 8],
+        [1, 4, 7],
+        [2, 5, 8],
+    ]
 
 
 def test_a_group_has_a_largest_size():

@@ -21,6 +21,7 @@ from destination.spec import document
 from destination.spec import kinds as spec
 from destination.spec.files import SUFFIXES, file_schema
 from destination.spec.request import Request
+from destination.strict import shapes
 from destination.tuning import Tuning
 
 
@@ -134,6 +135,11 @@ async def _discovered(plugin: Destination[Any, Any]) -> Iterable[Object]:
 
 
 def _parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
+    """What a model takes; where it is one of several, each is listed after what chooses it."""
+    return [each for shape in shapes(model) for each in _of_shape(shape)]
+
+
+def _of_shape(model: type[BaseModel]) -> list[dict[str, Any]]:
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
     return [
@@ -156,6 +162,8 @@ def _type(prop: dict[str, Any], definitions: dict[str, Any]) -> str:
     if reference := prop.get("$ref"):
         target = definitions[reference.rsplit("/", 1)[-1]]
         return f"{{ {', '.join(_keys(target))} }}"
+    if "const" in prop:
+        return json.dumps(prop["const"])
     if "enum" in prop:
         return " | ".join(json.dumps(value) for value in prop["enum"])
     if prop.get("type") == "array":

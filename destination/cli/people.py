@@ -47,13 +47,15 @@ def people(stand_in: Any) -> Scenario:
     with (PEOPLE / "rejections.csv").open(newline="", encoding="utf-8") as lines:
         faults = [line for line in csv.DictReader(lines) if line["field"] in stand_in.checks]
     known = {line["id"] for line in faults}
-    bad = []
+    bad, previous = list[frozenset[str]](), list[Row]()
     for run, rows in zip(("1", "2"), runs, strict=True):
+        changes = Changes.between(previous, rows, "id")
         faulty = {line["id"] for line in faults if line["run"] == run}
         sent = {row["id"] for row in [*runs[0], *rows]}
-        good = (row for row in rows if row["id"] not in known)
+        good = (row for row in [*changes.added, *changes.changed] if row["id"] not in known)
         refused = {row["id"] for row in good if stand_in.expected(row) is None}
         bad.append(frozenset(faulty & sent | refused))
+        previous = rows
     return Scenario(stand_in.sync(), "id", runs, bad, stand_in.expected)
 
 

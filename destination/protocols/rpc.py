@@ -9,6 +9,7 @@ are looser than the library allows, and because nothing of an exception may reac
 import asyncio
 import math
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,9 @@ MAX_TOKENS = 5_000_000
 
 MAX_SURROGATES = 100_000
 """Escapes of surrogates in a body up to which lone ones among them are looked for."""
+
+TEXT_PART = 1024 * 1024
+"""Bytes that are looked at together."""
 
 MARK = b"\xff"
 """Stands for the backslash and u of a lone surrogate's escape; UTF-8 never has this byte."""
@@ -70,7 +74,9 @@ class Method:
 
     Args:
         params: The struct that named params are decoded into; unknown ones are ignored.
-        handle: The coroutine that answers; it may raise DestinationError or InvalidParams.
+        handle: The coroutine that answers; it may raise DestinationError or InvalidParams. Its
+            docstring says in a sentence what the method is for.
+        result: The type of the answer, for the document that describes the methods.
         seconds: The most this method may take, within the call's deadline; one without such
             a limit keeps to the deadline itself.
         notifiable: False for a method whose outcome must be reported: called without an id,
@@ -79,6 +85,7 @@ class Method:
 
     params: type[msgspec.Struct]
     handle: Callable[[Call, Any], Awaitable[Any]]
+    result: Any = Any
     seconds: float = math.inf
     notifiable: bool = True
 
@@ -142,7 +149,7 @@ def _parse(body: bytes) -> tuple[list[msgspec.Raw], bool]:
     body = body.removeprefix(b"\xef\xbb\xbf")
     if sum(body.count(token) for token in (b"{", b"[", b",", b":")) > MAX_TOKENS:
         raise ValueError("too many values")
-    body.decode("utf-8")
+    _check_text(body)
     try:
         whole = _raw.decode(body)
     except msgspec.DecodeError:
@@ -150,6 +157,15 @@ def _parse(body: bytes) -> tuple[list[msgspec.Raw], bool]:
     if bytes(whole)[:1] == b"[":
         return _items.decode(whole), True
     return [whole], False
+
+
+def _check_text(body: bytes) -> None:
+    """Raises UnicodeDecodeError for what is not UTF-8; a part at a time, since bodies are large."""
+    decoder = getincrementaldecoder("utf-8")()
+    whole = memoryview(body)
+    for start in range(0, len(body), TEXT_PART):
+        decoder.decode(whole[start : start + TEXT_PART])
+    decoder.decode(b"", final=True)
 
 
 def _marked(body: bytes) -> bytes:
@@ -229,7 +245,11 @@ class _Callables(dict[str, Any]):
     def __missing__(self, name: str) -> Any:
         # jsonrpcserver's own answer would repeat the caller's bytes and name no method.
         async def missing(call: Call, params: Any) -> Result:
-            raise JsonRpcError(METHOD_NOT_FOUND, "Method not found", {"methods": sorted(self)})
+            raise JsonRpcError(
+                METHOD_NOT_FOUND,
+                "Method not found",
+                {"methods": sorted(name for name in self if "." not in name)},
+            )
 
         return missing
 
@@ -263,19 +283,25 @@ def decode_params(struct: type[msgspec.Struct], params: msgspec.Raw) -> Any:
         InvalidParams: Positional or scalar params, or a param of another type than declared.
     """
     try:
-        text = bytes(params).lstrip()
-        if text[:1] == b"[":
+        start = _start(params)
+        if start == b"[":
             items = _items.decode(params)
             if len(items) > 1:
                 raise InvalidParams("Invalid params: name them in one object")
             params = items[0] if items else NULL
-        if bytes(params).strip() == b"null":
+            start = _start(params)
+        if start == b"n":
             params = msgspec.Raw(b"{}")
         return msgspec.json.decode(params, type=struct)
     except msgspec.ValidationError as error:
         raise InvalidParams(f"Invalid params: {error}") from None
     except (ValueError, RecursionError):
         raise InvalidParams("Invalid params: nested too deeply or text not Unicode") from None
+
+
+def _start(json: msgspec.Raw) -> bytes:
+    """The first character that is not blank, without a copy of what may be a large body."""
+    return next((bytes((byte,)) for byte in memoryview(json) if byte not in b" \t\r\n"), b"")
 
 
 def _code(error: DestinationError) -> int:

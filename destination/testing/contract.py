@@ -63,7 +63,7 @@ class Subject:
         """The response object of one call."""
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         call = rpc.Call(self.instance, Deadline(25), 10_000)
-        answer = await rpc.answer(hightouch.METHODS, msgspec.json.encode(request), call)
+        answer = await rpc.answer(hightouch.SERVED, msgspec.json.encode(request), call)
         assert answer is not None
         decoded: dict[str, Any] = msgspec.json.decode(answer)
         return decoded
@@ -84,6 +84,7 @@ class DestinationContract:
         configuration: A whole sync, valid: object, mode, mappings and options. Its mode sends
             rows to add.
         settings: More of the operator's settings, beside the stand-in's own.
+        stand_in: How the stand-in is made, where it can be made in several ways.
         required: A column without whose value a row cannot be delivered; "" where there is none.
         harmless: A request whose answer was lost may be sent again.
     """
@@ -91,6 +92,7 @@ class DestinationContract:
     kind: ClassVar[str]
     configuration: ClassVar[Mapping[str, Any]]
     settings: ClassVar[Mapping[str, Any]] = {}
+    stand_in: ClassVar[Mapping[str, Any]] = {}
     required: ClassVar[str] = ""
     harmless: ClassVar[bool] = False
 
@@ -108,7 +110,7 @@ class DestinationContract:
         return run_virtually(run())
 
     async def _subject(self, stack: AsyncExitStack, settings: Mapping[str, Any]) -> Subject:
-        stand_in = registry.stand_in(self.kind)()
+        stand_in = registry.stand_in(self.kind)(**self.stand_in)
         url = await stack.enter_async_context(listening(stand_in.app(), "127.0.0.1", 0, grace=0.1))
         values = {**stand_in.settings(url), **self.settings, **settings}
         instance = make_instance("subject", values, Server())
@@ -155,7 +157,7 @@ class DestinationContract:
 
     def test_secrets_are_hidden(self) -> None:
         """No secret setting shows in what is printed of the settings or of the destination."""
-        stand_in = registry.stand_in(self.kind)(token=f"secret-{CANARY}-us1")
+        stand_in = registry.stand_in(self.kind)(token=f"secret-{CANARY}-us1", **self.stand_in)
         values = {**stand_in.settings("http://127.0.0.1:9"), **self.settings}
         plugin = make_instance("subject", values, Server()).plugin
 

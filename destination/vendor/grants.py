@@ -1,9 +1,9 @@
-"""What a token endpoint is shown to give a token: three grants of OAuth 2."""
+"""What a token endpoint is asked for a token with: three grants of OAuth 2, and room for others."""
 
 import secrets
 import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from urllib.parse import quote_plus
@@ -19,17 +19,65 @@ JWT_BEFORE = 30
 Key = jwt.algorithms.AllowedPrivateKeys
 
 
+@dataclass(frozen=True, slots=True)
+class TokenNames:
+    """What an answer calls the token that it brings, its type, and its life in seconds."""
+
+    token: str = "access_token"  # noqa: S105 - a name
+    type: str = "token_type"
+    life: str = "expires_in"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """
+    A request for a token.
+
+    Args:
+        parameters: The body: a form, or a JSON object.
+        headers: Beside the usual ones.
+        url: Where to, if not to the address that ``TokenAuth`` is given.
+        names: What its answer is read by.
+    """
+
+    parameters: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    url: str = ""
+    json: bool = False
+    names: TokenNames = TokenNames()
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """
+    A token.
+
+    Args:
+        until: When to renew it, on the event loop's clock.
+        answer: All that came with it.
+    """
+
+    value: str = field(repr=False)
+    until: float
+    answer: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+Renewing = Generator[TokenRequest, Token, Token]
+"""The requests of one renewal, each of which is sent the token that it brought."""
+
+
 class Grant(Protocol):
-    """What is shown at each renewal."""
+    """A way to come by a token."""
 
-    def form(self) -> Mapping[str, str]:
-        """The parameters of the request for a token."""
+    def renew(self, now: float) -> Renewing:
+        """
+        Yield one request after another; return the token that the vendor is to be shown.
 
-    def headers(self) -> Mapping[str, str]:
-        """Its headers, beside the usual ones."""
+        A request that brings none raises its DestinationError where it was yielded.
 
-    def learn(self, answer: Mapping[str, Any]) -> None:
-        """Take note of an answer that brought a token."""
+        Args:
+            now: On the clock of ``Token.until``.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +115,13 @@ class ClientCredentials:
         self._client = client
         self._more = more
 
+    def renew(self, now: float) -> Renewing:
+        """One request."""
+        return (yield TokenRequest(self.form(), self._client.headers()))
+
     def form(self) -> Mapping[str, str]:
         """The parameters."""
         return {**self._more, "grant_type": "client_credentials", **self._client.form()}
-
-    def headers(self) -> Mapping[str, str]:
-        """The client's."""
-        return self._client.headers()
-
-    def learn(self, answer: Mapping[str, Any]) -> None:
-        """Nothing to learn."""
 
 
 class RefreshToken:
@@ -87,14 +132,16 @@ class RefreshToken:
         self._token = refresh_token
         self._more = more
 
+    def renew(self, now: float) -> Renewing:
+        """One request."""
+        token = yield TokenRequest(self.form(), self._client.headers())
+        self.learn(token.answer)
+        return token
+
     def form(self) -> Mapping[str, str]:
         """The parameters, with the latest refresh token."""
         shown = {"grant_type": "refresh_token", "refresh_token": self._token}
         return {**self._more, **shown, **self._client.form()}
-
-    def headers(self) -> Mapping[str, str]:
-        """The client's."""
-        return self._client.headers()
 
     def learn(self, answer: Mapping[str, Any]) -> None:
         """Keep the refresh token that came with the answer, if one did."""
@@ -131,6 +178,10 @@ class ServiceAccount:
         self._more = more
         self._clock = clock
 
+    def renew(self, now: float) -> Renewing:
+        """One request; the assertion says who asks."""
+        return (yield TokenRequest(self.form()))
+
     def form(self) -> Mapping[str, str]:
         """The parameters, with an assertion that is good from now on."""
         issued = int(self._clock()) - JWT_BEFORE
@@ -138,13 +189,6 @@ class ServiceAccount:
         assertion = jwt.encode({**self._claims, **times}, self._key, self._algorithm, self._headers)
         kind = "urn:ietf:params:oauth:grant-type:jwt-bearer"
         return {**self._more, "grant_type": kind, "assertion": assertion}
-
-    def headers(self) -> Mapping[str, str]:
-        """None: the assertion says it all."""
-        return {}
-
-    def learn(self, answer: Mapping[str, Any]) -> None:
-        """Nothing to learn."""
 
 
 def private_key(pem: str, algorithm: Literal["RS256", "ES256"]) -> Key:

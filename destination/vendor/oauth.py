@@ -1,7 +1,7 @@
 """
-OAuth 2: tokens that are fetched when they are needed, and renewed before they lapse.
+OAuth 2 and its like: tokens that are fetched when they are needed, and renewed before they lapse.
 
-The request for a token goes out through the client of the request that needs it, so the same
+A request for a token goes out through the client of the request that needs it, so the same
 rules hold for its address, and within a share of the same attempt's time.
 """
 
@@ -14,8 +14,8 @@ import httpx
 
 from destination.errors import DestinationError, UnavailableError
 from destination.vendor.auth import ERRAND
-from destination.vendor.grants import Grant
-from destination.vendor.tokens import NO_TOKEN, Token, answered, detached, token
+from destination.vendor.grants import Grant, Token, TokenRequest
+from destination.vendor.tokens import NO_TOKEN, Renewal, detached
 
 SHARE_OF_TIME = 0.5
 """The share of an attempt's time in which a token must be there: the rows need the rest."""
@@ -46,11 +46,12 @@ class TokenAuth(httpx.Auth):
             until = _now() + (end - _now()) * SHARE_OF_TIME
             async with self._turn(held, until) as due:
                 if due:
-                    began = _now()
-                    answer = yield self._errand(request, until)
-                    told = await answered(answer)
-                    self._grant.learn(told)
-                    self._outcome = token(told, began)
+                    renewal = Renewal(self._grant, _now())
+                    while asked := renewal.request:
+                        began = _now()
+                        answer = yield self._errand(asked, request, until)
+                        await renewal.answered(answer, began)
+                    self._outcome = renewal.token
             held = self._held()
             request.headers["Authorization"] = f"Bearer {held.value}"
             _hurry(request, end)
@@ -86,17 +87,19 @@ class TokenAuth(httpx.Auth):
         assert self._outcome is not None  # noqa: S101 - somebody has just asked
         return self._outcome
 
-    def _errand(self, request: httpx.Request, until: float) -> httpx.Request:
-        """The request for a token."""
+    def _errand(self, asked: TokenRequest, request: httpx.Request, until: float) -> httpx.Request:
+        """The request for a token, on behalf of one that needs it."""
+        body = dict(asked.parameters)
         errand = httpx.Request(
             "POST",
-            self._url,
-            data=dict(self._grant.form()),
+            asked.url or self._url,
+            data=None if asked.json else body,
+            json=body if asked.json else None,
             headers={
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
                 "User-Agent": request.headers.get("User-Agent", "destination"),
-                **self._grant.headers(),
+                **asked.headers,
             },
             extensions={**request.extensions, ERRAND: True},
         )

@@ -1,9 +1,9 @@
-"""A token endpoint's answer: read within bounds, a token or why there is none."""
+"""A token endpoint's answers: read within bounds, a token or why there is none."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -17,6 +17,7 @@ from destination.errors import (
     UnavailableError,
 )
 from destination.vendor.answers import BODY_FAILED, read
+from destination.vendor.grants import Grant, Token, TokenNames, TokenRequest
 from destination.vendor.retry import retry_after
 
 MARGIN, SHARE_OF_LIFE = 60.0, 0.2
@@ -38,54 +39,62 @@ ERRORS = frozenset(
 """The words of RFC 6749 for why there is no token; others might quote what they are about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Renewal:
     """
-    An access token.
+    One renewal by a grant.
 
-    Args:
-        until: When to renew it, on the event loop's clock.
+    ``request`` is what to ask next; None once ``token`` is there.
     """
 
-    value: str = field(repr=False)
-    until: float
+    def __init__(self, grant: Grant, now: float) -> None:
+        self._renewing = grant.renew(now)
+        self.request: TokenRequest | None = None
+        self.token: Token | None = None
+        self._go_on(partial(next, self._renewing))
+
+    async def answered(self, response: httpx.Response, began: float) -> None:
+        """
+        The request was answered with this.
+
+        Args:
+            began: When it was sent, from which the life of a token counts.
+
+        Raises:
+            AuthError: The endpoint refused, or gave a type of token that is not known.
+            ConfigError: It is none.
+            UnavailableError: It may bring a token later.
+        """
+        assert self.request is not None  # noqa: S101 - or nothing was asked
+        try:
+            token = await _token(response, began, self.request.names)
+        except DestinationError as error:
+            self._go_on(partial(self._renewing.throw, error))
+        else:
+            self._go_on(partial(self._renewing.send, token))
+
+    def _go_on(self, step: Callable[[], TokenRequest]) -> None:
+        try:
+            self.request = step()
+        except StopIteration as done:
+            self.request, self.token = None, done.value
 
 
-async def answered(response: httpx.Response) -> Mapping[str, Any]:
-    """
-    What a token endpoint answered, when that brings a token.
-
-    Raises:
-        AuthError: It refused the credentials, or gave a type of token that is not known.
-        ConfigError: It is none.
-        UnavailableError: It may bring a token later.
-    """
+async def _token(response: httpx.Response, began: float, names: TokenNames) -> Token:
+    """The token in an answer; one whose life is not told is used until it is refused."""
     told = await _content(response)
     if error := _refusal(response, told):
         raise error
-    value, kind = told.get("access_token"), told.get("token_type") or "bearer"
+    value, kind = told.get(names.token), told.get(names.type) or "bearer"
     if not (isinstance(value, str) and value and value.isascii() and value.isprintable()):
         raise UnavailableError(f"{THE_ENDPOINT}gave an answer without one")
     if str(kind).lower() != "bearer":
         raise AuthError(f"{THE_ENDPOINT}gave one of an unknown type")
-    return told
-
-
-def token(told: Mapping[str, Any], began: float) -> Token:
-    """
-    The token in a good answer.
-
-    One whose life is not told is used until it is refused.
-
-    Args:
-        began: When it was asked for, from which its life counts.
-    """
     try:
-        life = float(told.get("expires_in", math.inf))
+        life = float(told.get(names.life, math.inf))
     except (TypeError, ValueError, OverflowError):
         life = math.inf
     useful = life - min(MARGIN, life * SHARE_OF_LIFE) if life > 0 else 0.0
-    return Token(told["access_token"], began + useful)
+    return Token(value, began + useful, told)
 
 
 def detached(response: httpx.Response) -> httpx.Response:
@@ -136,4 +145,4 @@ def _refusal(response: httpx.Response, told: Mapping[str, Any]) -> DestinationEr
         return RateLimited(answered, retry_after=wait)
     if status in (408, 425) or status >= 500 or status < 200:
         return UnavailableError(answered)
-    return ConfigError(f"{answered}: is token_url right?")
+    return ConfigError(f"{answered}: is its address right?")

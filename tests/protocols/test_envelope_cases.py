@@ -230,7 +230,7 @@ async def test_e13_unknown_method_is_not_found(served: Any, method: str) -> None
         "__init__",
         "keys",
         "rpc.x",
-        "rpc.discover",
+        "rpc.describe",
         "METHODS",
     ],
 )

@@ -23,7 +23,7 @@ from destination.errors import (
 from destination.testing.clock import run_virtually
 from destination.vendor.answers import MAX_ANSWER
 from destination.vendor.client import VendorClient
-from destination.vendor.grants import Client, RefreshToken
+from destination.vendor.grants import Client, RefreshToken, Renewing, TokenNames, TokenRequest
 from destination.vendor.signing import HmacSignature, Signed
 
 
@@ -254,9 +254,9 @@ class TestFailures:
             (200, {"error": "invalid_client"}, AuthError, Code.AUTH_FAILED, "(invalid_client)"),
             (400, {"error": SECRET}, AuthError, Code.AUTH_FAILED, "answered 400: it refused"),
             (400, {"error": ["x"]}, AuthError, Code.AUTH_FAILED, "answered 400: it refused"),
-            (404, b"", ConfigError, Code.CONFIG_INVALID, "is token_url right?"),
-            (405, b"", ConfigError, Code.CONFIG_INVALID, "is token_url right?"),
-            (302, b"", ConfigError, Code.CONFIG_INVALID, "is token_url right?"),
+            (404, b"", ConfigError, Code.CONFIG_INVALID, "is its address right?"),
+            (405, b"", ConfigError, Code.CONFIG_INVALID, "is its address right?"),
+            (302, b"", ConfigError, Code.CONFIG_INVALID, "is its address right?"),
             (429, b"", RateLimited, Code.RATE_LIMITED, "answered 429"),
             (503, b"", UnavailableError, Code.CONNECT_FAILED, "answered 503"),
             (500, b"", UnavailableError, Code.CONNECT_FAILED, "answered 500"),
@@ -460,6 +460,79 @@ class TestCancellation:
             assert await send(client) == 200
 
         story(tell, refuses=slow, office_seconds=1)
+
+
+class KeyFirst:
+    """A grant whose key brings a ticket, and the ticket a token; both asked for in JSON."""
+
+    NAMES = TokenNames("ticket", "kind", "seconds")
+
+    def renew(self, now: float) -> Renewing:
+        ticket = yield TokenRequest({"key": "k"}, json=True, names=self.NAMES)
+        try:
+            return (yield TokenRequest({"ticket": ticket.value}, json=True))
+        except AuthError:
+            return (yield TokenRequest({"ticket": "spare"}, json=True, headers={"X-Spare": "1"}))
+
+
+class TestGrantsOfSeveralRequests:
+    """A grant may ask more than once, as JSON, and read answers by other names."""
+
+    @staticmethod
+    def office(*answers: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """What an office is asked, which answers in this order; and how to make it."""
+        asked, left = list[Any](), list(answers)
+
+        async def answer(request: web.Request) -> web.Response:
+            asked.append((request.headers["Content-Type"], await request.json()))
+            body = left.pop(0)
+            return web.json_response(body, status=401 if "error" in body else 200)
+
+        return asked, {"instead": answer, "given": 1, "grant": KeyFirst()}
+
+    def test_each_request_is_sent_what_the_one_before_brought(self):
+        """The last token is the one that rows go out with."""
+        asked, made = self.office({"ticket": "a", "seconds": 9}, {"access_token": "t1"})
+
+        async def tell(office: Office, client: VendorClient) -> None:
+            assert [await send(client), await send(client)] == [200, 200]
+            assert office.tokens == ["t1", "t1"]
+
+        story(tell, **made)
+        assert asked == [
+            ("application/json", {"key": "k"}),
+            ("application/json", {"ticket": "a"}),
+        ]
+
+    def test_a_grant_may_mend_a_refusal(self):
+        """It is raised where the request was yielded, and another may follow."""
+        refused = {"error": "invalid_grant"}
+        asked, made = self.office({"ticket": "a"}, refused, {"access_token": "t1"})
+
+        async def tell(office: Office, client: VendorClient) -> None:
+            assert await send(client) == 200
+
+        story(tell, **made)
+        assert asked[-1][1] == {"ticket": "spare"}
+
+    @pytest.mark.parametrize(
+        "answers",
+        [
+            [{"access_token": "t1"}],
+            [{"ticket": "a", "kind": "mac"}],
+            [{"ticket": "a"}, {"ticket": "t1"}],
+            [{"ticket": "a"}, {"error": "x"}, {"error": "x"}],
+        ],
+    )
+    def test_what_brings_nothing_ends_it(self, answers):
+        """No rows go out, whichever of the requests fails."""
+        _, made = self.office(*answers)
+
+        async def tell(office: Office, client: VendorClient) -> None:
+            assert (await failure(client)).message.startswith("not sent: no access token: ")
+            assert office.rows == []
+
+        story(tell, **made)
 
 
 def test_rows_are_signed_and_requests_for_tokens_are_not():

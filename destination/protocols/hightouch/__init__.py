@@ -7,38 +7,33 @@ as an object, ``behavior`` with a configuration, typed mapping entries), both ar
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
-
-import msgspec
 
 from destination.errors import ConfigError
 from destination.instance import Instance
 from destination.model import Field, Operation
 from destination.protocols.hightouch.configuration import JSON, identifier_column, read_sync
 from destination.protocols.hightouch.rows import read_rows, rejected_rows
-from destination.protocols.rpc import Call, InvalidParams, Method
+from destination.protocols.hightouch.shapes import (
+    BehaviorResult,
+    Choice,
+    Configured,
+    FieldsResult,
+    ModesResult,
+    ObjectsResult,
+    OptionsResult,
+    RejectedResult,
+    Rows,
+    ValidateResult,
+)
+from destination.protocols.openrpc import described
+from destination.protocols.rpc import Call, InvalidParams, Method, NoParams
 
 FORM_SECONDS = 5.0
 """A person waits for the form; a vendor that is slower than this is reported instead."""
 
 
-class _Choice(msgspec.Struct):
-    object: str | None = None
-    mode: str | None = None
-
-
-class _Configured(msgspec.Struct):
-    configuration: dict[str, Any] | None = None
-    columns: list[str] | None = None
-
-
-class _Rows(msgspec.Struct):
-    rows: list[msgspec.Raw]
-    idColumn: str | None = None  # noqa: N815 - the wire's name
-    configuration: dict[str, Any] | None = None
-
-
-async def _list_objects(call: Call, _: _Choice) -> JSON:
+async def _list_objects(call: Call, _: Choice) -> JSON:
+    """What rows can be synced to; null where there is no choice."""
     objects = await _instance(call).objects()
     return {
         "objects": [_shown(each.id, each.label, each.description) for each in objects if each.id]
@@ -46,12 +41,14 @@ async def _list_objects(call: Call, _: _Choice) -> JSON:
     }
 
 
-async def _list_modes(call: Call, choice: _Choice) -> JSON:
+async def _list_modes(call: Call, choice: Choice) -> JSON:
+    """The ways to sync an object."""
     modes = await _instance(call).modes(choice.object)
     return {"modes": [_shown(mode.id, mode.label, mode.description) for mode in modes] or None}
 
 
-async def _list_fields(call: Call, choice: _Choice) -> JSON:
+async def _list_fields(call: Call, choice: Choice) -> JSON:
+    """The fields to map, with their types."""
     fields = await _instance(call).fields(choice.object, choice.mode)
     return {"fields": [_field(field) for field in fields] or None}
 
@@ -61,7 +58,8 @@ def _field(field: Field) -> JSON:
     return shown | {name: True for name in ("required", "identifier") if getattr(field, name)}
 
 
-async def _list_options(call: Call, choice: _Choice) -> JSON:
+async def _list_options(call: Call, choice: Choice) -> JSON:
+    """The form of a sync, as JSON Schema with a uiSchema for react-jsonschema-form."""
     form = await _instance(call).form(choice.object, choice.mode)
     return {"options": {"schema": form[0], "uiSchema": form[1]} if form else None}
 
@@ -71,7 +69,8 @@ def _shown(id: str | None, label: str, description: str) -> JSON:
     return shown | ({"description": description} if description else {})
 
 
-async def _validate(call: Call, params: _Configured) -> JSON:
+async def _validate(call: Call, params: Configured) -> JSON:
+    """What would keep a configuration from working, in sentences; none when nothing."""
     try:
         sync = read_sync(params.configuration or {}, params.columns)
     except ConfigError as error:
@@ -79,7 +78,8 @@ async def _validate(call: Call, params: _Configured) -> JSON:
     return {"errors": await _instance(call).validate(sync)}
 
 
-async def _behavior(call: Call, params: _Configured) -> JSON:
+async def _behavior(call: Call, params: Configured) -> JSON:
+    """How rows should be sent: in what batches, and of which operations."""
     sync = None if params.configuration is None else read_sync(params.configuration)
     behavior = await _instance(call).behavior(sync)
     return {
@@ -89,8 +89,8 @@ async def _behavior(call: Call, params: _Configured) -> JSON:
     }
 
 
-def _send(operation: Operation) -> Callable[[Call, _Rows], Awaitable[JSON]]:
-    async def send(call: Call, params: _Rows) -> JSON:
+def _send(operation: Operation) -> Callable[[Call, Rows], Awaitable[JSON]]:
+    async def send(call: Call, params: Rows) -> JSON:
         raw = params.rows
         if len(raw) > call.rows_left:
             raise InvalidParams(
@@ -104,17 +104,27 @@ def _send(operation: Operation) -> Callable[[Call, _Rows], Awaitable[JSON]]:
         report = await _instance(call).deliver(sync, operation, rows, call.deadline)
         return {"rejectedRows": rejected_rows(report.rejections, rows, ids)}
 
+    send.__doc__ = f"Rows to {operation}; the answer names those that were not delivered, and why."
     return send
 
 
+async def _discover(call: Call, _: NoParams) -> JSON:
+    """This document: every method with the shapes of its params and its result."""
+    return described(SERVED, "A Hightouch custom destination")
+
+
 METHODS: Mapping[str, Method] = {
-    "list_objects": Method(_Choice, _list_objects, FORM_SECONDS),
-    "list_modes": Method(_Choice, _list_modes, FORM_SECONDS),
-    "list_fields": Method(_Choice, _list_fields, FORM_SECONDS),
-    "list_options": Method(_Choice, _list_options, FORM_SECONDS),
-    "validate": Method(_Configured, _validate, FORM_SECONDS),
-    "behavior": Method(_Configured, _behavior, FORM_SECONDS),
-} | {str(each): Method(_Rows, _send(each), notifiable=False) for each in Operation}
+    "list_objects": Method(Choice, _list_objects, ObjectsResult, FORM_SECONDS),
+    "list_modes": Method(Choice, _list_modes, ModesResult, FORM_SECONDS),
+    "list_fields": Method(Choice, _list_fields, FieldsResult, FORM_SECONDS),
+    "list_options": Method(Choice, _list_options, OptionsResult, FORM_SECONDS),
+    "validate": Method(Configured, _validate, ValidateResult, FORM_SECONDS),
+    "behavior": Method(Configured, _behavior, BehaviorResult, FORM_SECONDS),
+} | {str(each): Method(Rows, _send(each), RejectedResult, notifiable=False) for each in Operation}
+"""Hightouch's nine."""
+
+SERVED: Mapping[str, Method] = {**METHODS, "rpc.discover": Method(NoParams, _discover, JSON)}
+"""All methods: Hightouch's, and OpenRPC's own for finding out about them."""
 
 
 def _instance(call: Call) -> Instance:

@@ -1,27 +1,27 @@
 """The platform's rows, each read alone; their ids as they were written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from destination.columns import Reader
-from destination.errors import Code, RowError
+from destination.call import CHUNK
+from destination.columns import Reader, ReadLater, ids_of
+from destination.errors import RowError
 from destination.model import Rejection, Row
 from destination.protocols.hightouch.configuration import JSON
 from destination.protocols.rpc import InvalidParams
-
-MAX_ROW = 256 * 1024
-"""Bytes of one row; a longer one is rejected alone."""
 
 _id: msgspec.json.Decoder[str | int | float] = msgspec.json.Decoder(str | int | float)
 
 
 def read_rows(
     raw: list[msgspec.Raw], id_column: str | None, names: Iterable[str]
-) -> tuple[list[Row], "Ids"]:
+) -> tuple[Sequence[Row], "Ids"]:
     """
     The rows, each decoded alone so that one that cannot be read harms no other.
+
+    More rows than are delivered at a time are read when they are asked for.
 
     Args:
         names: The columns that will be read of every row; others are read when they are.
@@ -35,13 +35,17 @@ def read_rows(
     if not id_column:
         raise InvalidParams("Invalid params: idColumn is missing and no identifier is mapped")
     ids, reader = Ids(id_column, raw), Reader((id_column, *names))
-    return [_read_row(position, one, ids, reader) for position, one in enumerate(raw)], ids
+
+    def read(position: int) -> Row:
+        return _read_row(position, raw[position], ids, reader)
+
+    if len(raw) > CHUNK:
+        return ReadLater([ids.value(position) for position in range(len(raw))], read), ids
+    return [read(position) for position in range(len(raw))], ids
 
 
 def _read_row(position: int, raw: msgspec.Raw, ids: "Ids", reader: Reader) -> Row:
     try:
-        if len(bytes(raw)) > MAX_ROW:  # it is not even read: that takes time and room
-            raise RowError(f"the row is longer than {MAX_ROW // 1024} KiB", code=Code.TOO_LARGE)
         columns = reader.read(raw)
     except RowError as error:
         return Row(position, ids.value(position), error)
@@ -89,11 +93,12 @@ def _id_decoder(column: str) -> Any:
     return msgspec.json.Decoder(struct)
 
 
-def rejected_rows(rejections: Iterable[Rejection], rows: list[Row], ids: Ids) -> list[JSON]:
+def rejected_rows(rejections: Sequence[Rejection], rows: Sequence[Row], ids: Ids) -> list[JSON]:
     """Each rejected id once, with its first reason, in the order of the rows."""
     rejected: dict[tuple[type, Any], JSON] = {}
+    known = ids_of(rows) if rejections else ()
     for rejection in rejections:
-        id = rows[rejection.position].id
+        id = known[rejection.position]
         if (type(id), id) not in rejected:
             written = msgspec.Raw(ids.raw(rejection.position))
             rejected[type(id), id] = {"id": written, "reason": rejection.error.reason}
