@@ -89,9 +89,20 @@ class Terminal:
         """Interrupt what runs in the foreground."""
         os.write(self._own, b"\x03")
 
-    def ends(self) -> int:
-        """The exit code, once the command is over."""
+    def ends(self, *, pressing: bool = False) -> int:
+        """
+        The exit code, once the command is over.
+
+        Args:
+            pressing: Ctrl-C is pressed again whenever nothing comes of it for a while. Python does
+                not notice it in the moment before it begins to wait for a line.
+        """
         until = time.monotonic() + SECONDS
+        while self._process.poll() is None and time.monotonic() < until:
+            if pressing:
+                self.presses_ctrl_c()
+            while self._read(time.monotonic() + 2 if pressing else until):
+                pass
         while self._read(until):
             pass
         return self._process.wait(SECONDS)

@@ -219,8 +219,7 @@ async def test_ctrl_c_at_a_question_sends_nothing(folder: Path) -> None:
     def person() -> None:
         with Terminal(folder, *sync(server.url)) as terminal:
             terminal.waits_for("Choose [1]:")
-            terminal.presses_ctrl_c()
-            assert terminal.ends() == 130
+            assert terminal.ends(pressing=True) == 130
             assert "No row had been sent." in terminal.text
 
     async with odd(**FORM) as server:
