@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from commands import command, command_beside
 from odd_server import EVERYTHING, Error, odd, rejecting
 from support import SECRET, Serve
 
 from destination.cli.people import PEOPLE
+from destination.cli.sync import sync_command
 
 PLAIN = {"mappings": []}
 USER = {
@@ -412,21 +414,24 @@ def test_without_a_terminal_there_must_be_a_configuration(folder: Path) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(
-    folder: Path, url: str, more: tuple[str, ...]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, url: str, more: tuple[str, ...]
 ) -> None:
     """A mistake on the command line is told in three lines before anything is called."""
-    done = command(folder, *arguments(url, *more))
+    monkeypatch.chdir(folder)
 
-    assert done.returncode == 2
+    done = CliRunner().invoke(sync_command, arguments(url, *more)[1:])
+
+    assert done.exit_code == 2
     assert len(done.stderr.splitlines()) == 3, done.stderr
     assert "canary" not in done.stderr
 
 
-def test_a_state_that_is_none_is_refused(folder: Path) -> None:
+def test_a_state_that_is_none_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is no state, or another sync's, is not written over."""
+    monkeypatch.chdir(folder)
     other = {"version": 1, "id_column": "mail", "rows": [], "pending": []}
     for content in ("{}", "no json", json.dumps(other), json.dumps(other | {"version": 2})):
         (folder / "s.json").write_text(content)
-        done = command(folder, *arguments("http://127.0.0.1:9", "--state", "s.json"))
-        assert done.returncode == 2
+        given = arguments("http://127.0.0.1:9", "--state", "s.json")[1:]
+        assert CliRunner().invoke(sync_command, given).exit_code == 2
         assert (folder / "s.json").read_text() == content
