@@ -1,4 +1,4 @@
-"""The commands, run as a person runs them."""
+"""A command, run as a person runs it: a process, its output and its exit code."""
 
 import asyncio
 import subprocess
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 def command(
     folder: Path, *arguments: str, given: str = "", **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """What a command did, in a process of its own and with nothing in its environment."""
+    """Run it in the folder, its standard streams being pipes."""
     return subprocess.run(
         [sys.executable, "-m", "destination", *arguments],
         cwd=folder,

@@ -18,10 +18,11 @@ COMMANDS = {
     "describe": "describe",
     "call": "call",
     "conform": "conform.command",
+    "sync": "sync",
 }
 """Command → the module of this package that holds it."""
 
-FAILED, USAGE, CONFIGURATION, UNREACHABLE = 1, 2, 3, 4
+FAILED, USAGE, CONFIGURATION, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 130
 """Exit codes; 0 is fine."""
 
 
@@ -53,12 +54,21 @@ def main() -> None:
       destination describe webhook          what a kind can be told
       destination serve                     run the server on destinations.toml
       destination conform URL               judge any server that Hightouch calls
+      destination sync URL --rows FILE …    act as Hightouch against any server
 
     Exit codes: 0 fine, 1 a check failed or rows were rejected, 2 usage, 3 configuration,
     4 the server called cannot be reached.
     """  # noqa: D301 - click reads it as a mark
     # Standard output is for data; serve configures its log anew from the settings.
     logs.configure(level="warning", format="auto")
+
+
+class Stop(Exception):
+    """The end of a command, in the three lines and with the exit code that ``fail`` takes."""
+
+    def __init__(self, what: str, why: str, then: str, code: int = USAGE) -> None:
+        super().__init__(what, why, then, code)
+        self.what, self.why, self.then, self.code = what, why, then, code
 
 
 def fail(what: str, why: str, then: str, code: int) -> NoReturn:

@@ -12,6 +12,7 @@ import click
 
 from destination.cli import FAILED, UNREACHABLE, USAGE, fail
 from destination.cli.caller import Caller, Unreachable
+from destination.cli.caller import headers as headers_to_send
 
 
 @click.command("call")
@@ -45,7 +46,10 @@ def call_command(
       destination call crm add @request.json --curl
     """  # noqa: D301 - click reads it as a mark
     address = f"{url.rstrip('/')}/hightouch/{name}"
-    sent = _headers(headers)
+    try:
+        sent = headers_to_send(headers, os.environ.get("DESTINATION_TOKEN"))
+    except ValueError as error:
+        fail("The headers cannot be sent.", str(error), "Write them as NAME: VALUE.", USAGE)
     given = _params(params)
     if curl:
         click.echo(
@@ -70,14 +74,6 @@ def call_command(
 async def _call(url: str, headers: dict[str, str], method: str, params: Any) -> dict[str, Any]:
     async with Caller(url, headers) as caller:
         return await caller.send(method, params)
-
-
-def _headers(given: tuple[str, ...]) -> dict[str, str]:
-    pairs = [header.partition(":") for header in given]
-    headers = {name.strip(): value.strip() for name, _, value in pairs}
-    if token := os.environ.get("DESTINATION_TOKEN"):
-        headers.setdefault("Authorization", f"Bearer {token.split(',')[0].strip()}")
-    return headers
 
 
 def _params(given: str) -> Any:

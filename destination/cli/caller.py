@@ -1,29 +1,48 @@
 """A caller of a custom destination, as Hightouch is one."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 import msgspec
 
-from destination.model import Operation
-from destination.vendor.transport import AiohttpTransport
+from destination.cli.text import shown
+from destination.inflate import InflatedTooLarge, InflateError
+from destination.vendor.answers import read
+from destination.vendor.transport import AiohttpTransport, TLSError, no_cookies
 
-Row = Mapping[str, Any]
+MAX_ANSWER = 64 * 2**20
+"""Bytes of an answer that are read: every row of a large batch may be rejected at length."""
+
+CONNECT_SECONDS = 10.0
 
 
 class Unreachable(Exception):
-    """The server did not answer, or not with JSON-RPC; the message says which."""
+    """
+    There was no JSON-RPC answer.
+
+    Args:
+        where: The URL, without secrets.
+        why: What the server did instead, as the rest of a sentence.
+    """
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"{where} {why}")
+        self.why = why
+
+
+class NotConnected(Unreachable):
+    """There was no connection, so nothing was sent."""
 
 
 class CallError(Exception):
     """The server answered with a JSON-RPC error."""
 
-    def __init__(self, error: Mapping[str, Any]) -> None:
-        super().__init__(f"{error.get('code')}: {error.get('message')}")
-        self.error = error
+    def __init__(self, error: Any) -> None:
+        members = error if isinstance(error, dict) else {"message": error}
+        self.code = members.get("code")
+        super().__init__(f"{shown(self.code, 20)}: {shown(members.get('message'))}")
 
 
 class Caller:
@@ -31,15 +50,20 @@ class Caller:
     JSON-RPC calls to one URL, inside ``async with``.
 
     Args:
-        headers: Sent with each call, such as ``Authorization``.
+        headers: Sent with each call, such as ``Authorization``; they never stand in a message.
         seconds: How long to wait for an answer.
     """
 
     def __init__(self, url: str, headers: Mapping[str, str], *, seconds: float = 60.0) -> None:
         self._url = url
-        timeout = httpx.Timeout(seconds)
+        self._where = without_secrets(url)
+        self._seconds = seconds
         self._http = httpx.AsyncClient(
-            transport=AiohttpTransport(), headers=dict(headers), timeout=timeout, trust_env=False
+            transport=AiohttpTransport(),
+            headers={"Accept": "application/json", "Accept-Encoding": "identity", **headers},
+            timeout=httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds / 2)),
+            trust_env=False,
+            cookies=no_cookies(),
         )
         self._calls = 0
 
@@ -55,108 +79,122 @@ class Caller:
     ) -> None:
         await self._http.__aexit__(exc_type, exc_value, traceback)
 
-    async def send(self, method: str, params: Any) -> dict[str, Any]:
+    async def call(self, method: str, params: Any) -> Any:
         """
-        The whole response object.
+        The result.
 
         Raises:
-            Unreachable: There was no JSON-RPC answer.
+            CallError: The answer is a JSON-RPC error.
+            Unreachable: There was no JSON-RPC answer, or not with a 2xx status.
         """
+        answer, response = await self._exchange(method, params)
+        error = response.get("error")
+        if not answer.is_success:
+            raise Unreachable(self._where, f"{_refused(answer)}{_told(error)}")
+        if error is not None:
+            raise CallError(error)
+        return response.get("result")
+
+    async def send(self, method: str, params: Any) -> dict[str, Any]:
+        """The whole response object, whatever the status. Raises Unreachable."""
+        return (await self._exchange(method, params))[1]
+
+    async def _exchange(self, method: str, params: Any) -> tuple[httpx.Response, dict[str, Any]]:
         self._calls += 1
         body = msgspec.json.encode(
             {"jsonrpc": "2.0", "id": str(self._calls), "method": method, "params": params}
         )
+        headers = {"Content-Type": "application/json"}
         try:
-            answer = await self._http.post(
-                self._url, content=body, headers={"Content-Type": "application/json"}
-            )
-            response = msgspec.json.decode(answer.content)
-        except httpx.TransportError as error:
-            raise Unreachable(f"{self._url} does not answer: {type(error).__name__}") from None
-        except msgspec.DecodeError:
-            raise Unreachable(
-                f"{self._url} answered {answer.status_code}, not with JSON-RPC"
-            ) from None
-        if not isinstance(response, dict) or not {"result", "error"} & response.keys():
-            raise Unreachable(f"{self._url} answered {answer.status_code}, not with JSON-RPC")
-        return response
+            async with self._http.stream(
+                "POST", self._url, content=body, headers=headers
+            ) as answer:
+                content = await read(answer, MAX_ANSWER)
+        except httpx.ConnectError as error:
+            why = "refuses TLS" if isinstance(error, TLSError) else "does not answer"
+            raise NotConnected(self._where, f"{why}: there is no connection to it") from None
+        except httpx.ConnectTimeout:
+            raise NotConnected(self._where, "does not take the connection") from None
+        except httpx.TimeoutException:
+            raise Unreachable(self._where, f"gave no answer within {self._seconds:g} s") from None
+        except httpx.TransportError:
+            raise Unreachable(self._where, "broke off before it had answered") from None
+        except InflatedTooLarge:
+            raise Unreachable(self._where, "answered more than 64 MiB") from None
+        except InflateError:
+            raise Unreachable(self._where, "answered in an encoding nobody asked for") from None
+        return answer, self._response(answer, content)
 
-    async def call(self, method: str, params: Any) -> Any:
-        """The result. Raises CallError or Unreachable."""
-        response = await self.send(method, params)
-        if "error" in response:
-            raise CallError(response["error"])
-        return response["result"]
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What differs between two runs of a model, by its primary key."""
-
-    added: Sequence[Row]
-    changed: Sequence[Row]
-    removed: Sequence[Row]
-
-    @classmethod
-    def between(cls, previous: Sequence[Row], current: Sequence[Row], id_column: str) -> Self:
-        """The rows to add, change (as they are now) and remove (as they were last known)."""
-        before: dict[Any, list[Row]] = {}
-        for row in previous:
-            before.setdefault(row[id_column], []).append(row)
-        ids = {row[id_column] for row in current}
-        return cls(
-            [row for row in current if row[id_column] not in before],
-            [
-                row
-                for row in current
-                if row[id_column] in before and row not in before[row[id_column]]
-            ],
-            [rows[-1] for id, rows in before.items() if id not in ids],
+    def _response(self, answer: httpx.Response, content: bytes) -> dict[str, Any]:
+        try:
+            response = msgspec.json.decode(content)
+        except (ValueError, RecursionError):
+            response = None
+        if isinstance(response, dict) and {"result", "error"} & response.keys():
+            return response
+        if not answer.is_success:
+            raise Unreachable(self._where, _refused(answer))
+        raise Unreachable(
+            self._where,
+            f"answered {answer.status_code} with {_kind(answer, content)}, not with JSON-RPC",
         )
 
-    def of(self, operation: Operation) -> Sequence[Row]:
-        """The rows of one operation."""
-        return {
-            Operation.ADD: self.added,
-            Operation.CHANGE: self.changed,
-            Operation.REMOVE: self.removed,
-        }[operation]
+
+def without_secrets(url: str) -> str:
+    """The URL without user, password, query and fragment."""
+    return str(httpx.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
 
 
-@dataclass(slots=True)
-class Sent:
-    """What became of the rows of one operation."""
-
-    operation: Operation
-    sent: int = 0
-    rejected: list[dict[str, Any]] = field(default_factory=list)
-
-
-async def run_sync(
-    caller: Caller,
-    changes: Changes,
-    configuration: Mapping[str, Any],
-    id_column: str,
-    progress: Callable[[Operation, int], None],
-) -> list[Sent]:
+def headers(given: Sequence[str], token: str | None) -> dict[str, str]:
     """
-    One run: asks ``behavior``, then sends each operation's rows in batches of the size it named.
+    The headers to send, from ``NAME: VALUE`` each; the token as bearer unless one is given.
 
-    Operations that ``behavior`` switches off are not sent and do not appear in the result.
+    Raises:
+        ValueError: One cannot be sent; the message does not show its value.
     """
-    behavior = await caller.call("behavior", {"configuration": configuration})
-    results = []
-    for operation in Operation:
-        if not behavior["operations"][operation]:
-            continue
-        rows = changes.of(operation)
-        outcome = Sent(operation)
-        for start in range(0, len(rows), behavior["batchSize"]):
-            batch = rows[start : start + behavior["batchSize"]]
-            params = {"idColumn": id_column, "configuration": configuration, "rows": batch}
-            result = await caller.call(operation, params)
-            outcome.sent += len(batch)
-            outcome.rejected += result["rejectedRows"]
-            progress(operation, len(batch))
-        results.append(outcome)
-    return results
+    sent = {}
+    for header in given:
+        name, colon, value = (part.strip() for part in header.partition(":"))
+        if not colon or not name.isascii() or not name.replace("-", "").isalnum():
+            raise ValueError("A header is written NAME: VALUE.")
+        if not value.isascii() or not value.isprintable():
+            raise ValueError(f"The value of header {name} has characters that cannot be sent.")
+        sent[name] = value
+    secret = (token or "").split(",")[0].strip()
+    if not secret.isascii() or not secret.isprintable():
+        raise ValueError("The token has characters that cannot be sent.")
+    if secret and not any(name.lower() == "authorization" for name in sent):
+        sent["Authorization"] = f"Bearer {secret}"
+    return sent
+
+
+_MEANINGS = {
+    401: "it refused the credentials",
+    403: "it refused the credentials, or this caller",
+    404: "there is no destination at this address",
+    405: "it takes no POST there",
+    413: "the request is too large for it",
+    429: "it wants fewer requests",
+}
+
+
+def _refused(answer: httpx.Response) -> str:
+    status = answer.status_code
+    if answer.has_redirect_location:
+        return f"answered {status}, a redirect, which is not followed"
+    meaning = _MEANINGS.get(status)
+    return f"answered {status}" + (f": {meaning}" if meaning else "")
+
+
+def _told(error: Any) -> str:
+    message = error.get("message") if isinstance(error, dict) else None
+    return f" ({shown(message)})" if message else ""
+
+
+def _kind(answer: httpx.Response, content: bytes) -> str:
+    """What an answer is that is no JSON-RPC."""
+    if not content.strip():
+        return "nothing"
+    if "html" in answer.headers.get("content-type", "").lower():
+        return "a web page"
+    return "something else"

@@ -7,22 +7,24 @@ import socket
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
 
 import click
 import httpx
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from destination.cli import FAILED, fail, table
-from destination.cli.caller import Caller, CallError, Changes, Row, Sent, Unreachable, run_sync
+from destination.cli.caller import Caller, CallError, Unreachable
 from destination.cli.people import Entry, Scenario, differences, expected, people
 from destination.cli.sandbox import Reached, held, stand_ins
-from destination.model import Operation
+from destination.cli.sync.answers import BadAnswer, Behavior, Problems
+from destination.cli.sync.changes import Changes, Row
+from destination.cli.sync.interrupt import Interrupt
+from destination.cli.sync.progress import watched
+from destination.cli.sync.run import Outcome, Run, Sync
 from destination.vendor.transport import AiohttpTransport
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +43,7 @@ def demo_command() -> None:
     """
     try:
         sys.exit(asyncio.run(_demo()))
-    except (Unreachable, CallError) as error:
+    except (Unreachable, CallError, BadAnswer) as error:
         fail("The demo broke off.", str(error), "The server's log above says more.", FAILED)
     except KeyboardInterrupt:
         fail("The demo was interrupted.", "Ctrl-C", "Run it again with: destination demo", 130)
@@ -81,62 +83,31 @@ async def _describe(caller: Caller, scenario: Scenario) -> None:
     click.echo("The configuration is valid.", err=True)
 
 
-async def _runs(caller: Caller, scenario: Scenario) -> list[list[Sent]]:
+async def _runs(caller: Caller, scenario: Scenario) -> list[list[Outcome]]:
     results, previous = [], list[Row]()
+    sync = Sync(scenario.id_column, scenario.configuration)
     for number, rows in enumerate(scenario.runs, 1):
         changes = Changes.between(previous, rows, scenario.id_column)
-        total = {operation: len(changes.of(operation)) for operation in Operation}
-        with bars(f"run {number}", total) as progress:
-            results.append(
-                await run_sync(
-                    caller, changes, scenario.configuration, scenario.id_column, progress
-                )
-            )
+        answer = await caller.call("behavior", {"configuration": scenario.configuration})
+        behavior = Behavior.read(answer, Problems())
+        with watched(f"run {number} ") as progress:
+            run = Run(caller.call, sync, progress, Interrupt(), batch_size=behavior.batch_size)
+            results.append(await run(changes, behavior.operations))
         previous = list(rows)
     return results
 
 
-@contextmanager
-def bars(title: str, total: Mapping[Operation, int]) -> Iterator[Callable[[Operation, int], None]]:
-    """A progress bar for each operation on a terminal, one plain line when done otherwise."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description:<14}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        tasks = {
-            each: progress.add_task(f"{title} {each}", total=count)
-            for each, count in total.items()
-            if count
-        }
-        yield lambda operation, count: progress.advance(tasks[operation], count)
-    if not console.is_terminal:
-        click.echo(
-            f"{title}: " + ", ".join(f"{count} to {each}" for each, count in total.items()),
-            err=True,
-        )
-
-
 def _report(
-    kind: str, scenario: Scenario, runs: Sequence[Sequence[Sent]], rows: Sequence[Entry]
+    kind: str, scenario: Scenario, runs: Sequence[Sequence[Outcome]], rows: Sequence[Entry]
 ) -> bool:
     lines, reasons, agree = list[list[Any]](), Counter[str](), True
     for number, run in enumerate(runs, 1):
         for each in run:
-            lines.append(
-                [
-                    number,
-                    str(each.operation),
-                    each.sent,
-                    each.sent - len(each.rejected),
-                    len(each.rejected),
-                ]
-            )
-            reasons.update(rejected["reason"] for rejected in each.rejected)
-        ids = {rejected["id"] for each in run for rejected in each.rejected}
+            rejected = len(each.refused)
+            lines.append([number, str(each.operation), each.reached, each.accepted, rejected])
+            reasons.update(refusal.reason for refusal in each.refused.values())
+        refused = (each.rows[position] for each in run for position in each.refused)
+        ids = {row[scenario.id_column] for row in refused}
         agree = agree and ids == scenario.bad[number - 1]
     sums = [sum(line[column] for line in lines) for column in (2, 3, 4)]
     table(
@@ -208,7 +179,7 @@ async def _healthy(url: str, process: asyncio.subprocess.Process) -> None:
                     return
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
-    raise Unreachable("The server did not start.")
+    raise Unreachable("The server", "did not start")
 
 
 def _free_port() -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from destination.cli.caller import Changes, Row
+from destination.cli.sync.changes import Changes, Row
 
 PEOPLE = Path(__file__).parents[2] / "examples" / "people"
 

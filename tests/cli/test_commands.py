@@ -22,7 +22,7 @@ def test_help_teaches(tmp_path: Path) -> None:
     done = command(tmp_path, "--help")
 
     assert done.returncode == 0
-    for name in ("serve", "demo", "check", "list", "describe", "call"):
+    for name in ("serve", "demo", "check", "list", "describe", "call", "sync"):
         assert f"\n  {name} " in done.stdout
     assert "Start here" in done.stdout
 

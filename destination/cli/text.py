@@ -1,0 +1,13 @@
+"""Words fit for a terminal."""
+
+
+def shown(value: object, most: int = 300) -> str:
+    """Other people's text as one line without control characters, cut off where it is long."""
+    text = str(value)[: most * 4]
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def counted(count: int, noun: str) -> str:
+    """So many things: ``1 row``, ``1,995 rows``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
