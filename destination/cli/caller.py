@@ -1,6 +1,7 @@
 """A caller of a custom destination, as Hightouch is one."""
 
 from collections.abc import Mapping, Sequence
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,7 +11,7 @@ import msgspec
 from destination.cli.text import shown
 from destination.inflate import InflatedTooLarge, InflateError
 from destination.vendor.answers import read
-from destination.vendor.transport import AiohttpTransport, TLSError, no_cookies
+from destination.vendor.transport import AiohttpTransport, TLSError
 
 MAX_ANSWER = 64 * 2**20
 """Bytes of an answer that are read: every row of a large batch may be rejected at length."""
@@ -63,7 +64,7 @@ class Caller:
             headers={"Accept": "application/json", "Accept-Encoding": "identity", **headers},
             timeout=httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds / 2)),
             trust_env=False,
-            cookies=no_cookies(),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
         self._calls = 0
 
