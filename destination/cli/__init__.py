@@ -40,7 +40,7 @@ class _Lazy(click.Group):
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="destination", message="%(prog)s %(version)s")
 def main() -> None:
-    r"""
+    """
     A Hightouch custom destination server.
 
     Hightouch's syncs reach any vendor API through one URL; every row that was not delivered
@@ -56,7 +56,7 @@ def main() -> None:
 
     Exit codes: 0 fine, 1 a check failed or rows were rejected, 2 usage, 3 configuration,
     4 the server called cannot be reached.
-    """
+    """  # noqa: D301 - \b keeps the lines below it as they are
     # Standard output is for data; serve configures its log anew from the settings.
     logs.configure(level="warning", format="auto")
 

@@ -34,7 +34,7 @@ from destination.cli.caller import headers as headers_to_send
 def call_command(
     name: str, method: str, params: str, url: str, headers: tuple[str, ...], *, curl: bool
 ) -> None:
-    r"""
+    """
     Make one JSON-RPC call to a running server and print its response.
 
     NAME is the destination, METHOD one of Hightouch's nine (list_objects, add, …), JSON the
@@ -44,7 +44,7 @@ def call_command(
     \b
       destination call crm list_fields '{"mode": "upsert"}'
       destination call crm add @request.json --curl
-    """
+    """  # noqa: D301 - \b keeps the lines below it as they are
     address = f"{url.rstrip('/')}/hightouch/{name}"
     try:
         sent = headers_to_send(headers, os.environ.get("DESTINATION_TOKEN"))

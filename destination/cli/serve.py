@@ -30,7 +30,7 @@ log = structlog.get_logger()
     help="Also start the vendors' local stand-ins, with a destination to each.",
 )
 def serve_command(config: str | None, *, sandbox: bool) -> None:
-    r"""
+    """
     Run the server until SIGTERM or Ctrl-C.
 
     \b
@@ -38,7 +38,7 @@ def serve_command(config: str | None, *, sandbox: bool) -> None:
     DESTINATION_TOKEN    the secret that Hightouch sends; needed to listen beyond loopback
     LOG_LEVEL            debug, info (default), warning or error
     LOG_FORMAT           json or console
-    """
+    """  # noqa: D301 - \b keeps the lines below it as they are
     try:
         settings = load(Path(config) if config else None)
         with unblocked(sys.stderr) as file:
