@@ -12,6 +12,7 @@ from terminal import Terminal
 
 from destination.cli.sandbox import stand_ins
 from destination.cli.sync import sync_command
+from destination.cli.sync.report import Report, document
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "sync.md").read_text("utf-8")
@@ -66,6 +67,14 @@ async def test_the_session_is_reproduced(serve: Serve, tmp_path: Path) -> None:
     assert len(seen) == 3
     for (_, expected), shown in zip(session(), seen, strict=True):
         assert masked(shown.strip()) == masked(expected)
+
+
+def test_every_member_of_the_report_is_explained() -> None:
+    """``docs/sync.md`` has each member of the document that ``--json`` prints, and no other."""
+    table = PAGE.split("| member | holds |")[1].split("\n\n")[0]
+    members = re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines()[2:]))
+
+    assert members == list(document(Report("url")))
 
 
 @pytest.mark.parametrize("option", [name for each in sync_command.params for name in each.opts])

@@ -1,6 +1,7 @@
 """The commands, run as a person runs them: a process each, its output and its exit code."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,16 @@ def test_help_teaches(tmp_path: Path) -> None:
     assert done.returncode == 0
     for name in ("serve", "demo", "check", "list", "describe", "call", "sync"):
         assert f"\n  {name} " in done.stdout
-    assert "Start here" in done.stdout
+    assert "\n  Start here:\n    destination demo " in done.stdout
+
+
+@pytest.mark.parametrize("name", ["call", "serve", "sync"])
+def test_examples_stand_on_lines_of_their_own(tmp_path: Path, name: str) -> None:
+    """The help of a command keeps the lines of its examples and tables as they are."""
+    shown = command(tmp_path, name, "--help").stdout
+
+    assert "\\b" not in shown
+    assert re.search(r"\n\n(    destination|  HOST, PORT   )", shown)
 
 
 def test_a_misspelt_command_is_answered_with_the_closest(tmp_path: Path) -> None:

@@ -205,6 +205,21 @@ async def test_the_state_file_is_its_owner_s_alone(folder: Path) -> None:
     assert names(folder) == ["no.jsonl", "rows.csv", "s.json", "sync.json"]
 
 
+async def test_a_state_that_cannot_be_saved_is_told_after_the_report(folder: Path) -> None:
+    """When the state cannot be saved the report is printed all the same, and the exit code is 1."""
+
+    def add(_: Any) -> Any:
+        (folder / "s.json").mkdir(exist_ok=True)
+        return {"rejectedRows": []}
+
+    async with odd(add=add) as server:
+        done = await command_beside(folder, *arguments(server.url, "--state", "s.json", "--json"))
+
+    assert report(done)["operations"]["add"]["accepted"] == 3
+    assert report(done)["exit_code"] == done.returncode == 1
+    assert "The state cannot be saved." in done.stderr
+
+
 async def test_a_resync_sends_everything_again(folder: Path) -> None:
     """``--resync`` sends all rows as added and removes none; afterwards nothing has changed."""
     more = ("--state", "s.json")

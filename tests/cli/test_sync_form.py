@@ -96,6 +96,8 @@ def test_what_does_not_fit_is_refused(schema: dict[str, Any], typed: str) -> Non
             {"a": 4},
         ),
         ({"properties": {"a": {"$ref": "#/properties/a"}}}, ["loop"], {"a": "loop"}),
+        ({"properties": {"a": {"anyOf": [{"$ref": "#/properties/a"}] * 99}}}, [""], {}),
+        ({"required": ["a"], "properties": {"a": {"default": ""}}}, ["", "b"], {"a": "b"}),
         ({"properties": {"a": {"$ref": "https://example.com/"}}}, ["far"], {"a": "far"}),
     ],
 )

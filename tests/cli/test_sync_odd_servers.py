@@ -117,7 +117,7 @@ async def test_a_form_that_is_nonsense_is_a_problem(folder: Path) -> None:
     """Lists that are none, and entries without id, are counted; the run goes on."""
     async with odd(
         list_objects=["user"],
-        list_modes={"modes": [7, {"label": "Upsert"}]},
+        list_modes={"modes": [7, {"label": "Upsert"}, {"id": "\x1b[2J"}]},
         list_fields={"fields": "email"},
         list_options={"options": {"schema": "none"}},
         validate={"errors": None},
@@ -127,7 +127,7 @@ async def test_a_form_that_is_nonsense_is_a_problem(folder: Path) -> None:
     assert report["operations"]["add"]["accepted"] == 3
     assert {each["problem"]: each["times"] for each in report["problems"]} == {
         "list_objects answers without objects": 1,
-        "list_modes lists something that has no id": 2,
+        "list_modes lists something without an id that can be shown": 3,
         "list_fields answers fields that are no list": 1,
     }
     assert code == 1

@@ -81,7 +81,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 def sync_command(
     url: str, headers: tuple[str, ...], token: str | None, *, as_json: bool, **options: Any
 ) -> None:
-    r"""
+    """
     Act as Hightouch against a custom destination, in any language, at URL.
 
     Asks the form's methods, validate and behavior, then sends added, changed and removed rows in
@@ -97,7 +97,7 @@ def sync_command(
 
     Exit codes: 0 every row was accepted, 1 rows were rejected or the configuration is not valid,
     2 usage, 4 the server cannot be reached, 130 interrupted.
-    """
+    """  # noqa: D301 - \b keeps the lines below it as they are
     from destination.cli.sync.rejected import save_rejected
     from destination.cli.sync.report import document, print_report
 

@@ -39,7 +39,7 @@ def _ask(title: str, described: Mapping[str, Any], *, needed: bool) -> Any:
     question = _explained(title, shown(described.get("description") or ""), kind)
     while True:
         typed = typed_line(question + (" *" if needed else ""), default)
-        if typed == default and (fallback is not None or not needed):
+        if typed == default and (default or not needed):
             return fallback
         try:
             if typed:
@@ -88,16 +88,14 @@ def _resolved(
     """A property's own schema, with what it refers to within the document."""
     if not isinstance(described, dict) or not depth:
         return {}
-    inner = [
-        _resolved(each, schema, depth - 1)
-        for name in ("allOf", "anyOf")
-        for each in _list(described.get(name))
-        if each != {"type": "null"}
-    ]
+    parts = [*_list(described.get("allOf")), *_list(described.get("anyOf"))]
+    parts = [each for each in parts if each != {"type": "null"}]
     reference = described.get("$ref")
     if isinstance(reference, str) and reference.startswith("#/"):
-        inner.append(_resolved(_found(schema, reference), schema, depth - 1))
-    return {**inner[0], **described} if len(inner) == 1 else described
+        parts.append(_found(schema, reference))
+    if len(parts) != 1:
+        return described
+    return {**_resolved(parts[0], schema, depth - 1), **described}
 
 
 def _found(schema: Mapping[str, Any], reference: str) -> Any:

@@ -15,6 +15,9 @@ Ask = Callable[[str, Mapping[str, Any]], Any]
 NO_SUCH_METHOD = -32601
 """Methods of the form need not be there."""
 
+MOST_ERRORS = 50
+"""Sentences of validate that are shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -79,7 +82,7 @@ class Listing:
         """What the server has against a configuration."""
         errors = self._of("validate", {"configuration": configuration}, "errors")
         if isinstance(errors, list):
-            return [shown(each) for each in errors]
+            return [shown(each) for each in errors[:MOST_ERRORS]]
         return [] if errors is None else [shown(errors)]
 
     def _listed(self, method: str, params: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -88,10 +91,11 @@ class Listing:
         if listed is not None and not isinstance(listed, list):
             self._problems[f"{method} answers {name} that are no list"] += 1
         for each in listed if isinstance(listed, list) else ():
-            if isinstance(each, dict) and isinstance(each.get("id"), str):
+            id = each.get("id") if isinstance(each, dict) else None
+            if isinstance(id, str) and id.isprintable():
                 yield each
             else:
-                self._problems[f"{method} lists something that has no id"] += 1
+                self._problems[f"{method} lists something without an id that can be shown"] += 1
 
     def _of(self, method: str, params: Mapping[str, Any], name: str) -> Any:
         """A member of the result; null means the same as a method that is not there."""

@@ -84,7 +84,8 @@ class _Mapping:
         width = min(30, max(len(id) for id in self._fields))
         for field in self._fields.values():
             about = ", ".join(filter(None, (field.type, *_marks(field))))
-            click.echo(f"  {shown(field.id, 80):<{width}}  {field.label} ({about})", err=True)
+            label = f"{field.label} " if field.label != field.id else ""
+            click.echo(f"  {shown(field.id, 80):<{width}}  {label}({about})", err=True)
         matched = self._ask_identifier()
         click.echo(f"For each column type a field, or {NONE} for none.", err=True)
         for column in self._columns:
@@ -134,7 +135,7 @@ class _Mapping:
     def _ask_required(self) -> None:
         for field in self._fields.values():
             mapped = {each["to"] for each in self._mappings}
-            if field.required and not field.identifier and field.id not in mapped:
+            if field.required and field.id not in mapped:
                 click.echo(f'Field "{field.label}" is required.', err=True)
                 column = self._ask_column(f"Column for {shown(field.id, 80)}", "")
                 self._mappings.append({"from": column, "to": field.id})
