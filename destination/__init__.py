@@ -33,6 +33,7 @@ from destination.model import (
     per_second,
 )
 from destination.plugin import Destination, NoOptions
+from destination.problems import explained
 from destination.quoting import quoted
 from destination.schema import TemplateText
 from destination.singly import each
@@ -117,6 +118,7 @@ __all__ = [
     "each",
     "encode",
     "event_id",
+    "explained",
     "per_second",
     "quoted",
     "ungrouped",

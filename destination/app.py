@@ -104,7 +104,7 @@ def _parsed(
     plugin: type[Destination[Any, Any]], values: Mapping[str, Any], where: str
 ) -> tuple[Any, Tuning]:
     """A destination's own settings, and those that every kind takes; some are both."""
-    own = {key for model in shapes(plugin.settings_model) for key in model.model_fields}
+    own = dict.fromkeys(key for each in shapes(plugin.settings_model) for key in each.model_fields)
     known = [*own, *Tuning.model_fields, "kind"]
     known += [registry.SPEC] if values["kind"] == registry.SPEC else []
     problems = [f"{where}: {unknown('Setting', key, known)}" for key in values if key not in known]

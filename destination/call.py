@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 
-from destination.deadline import Deadline
+from destination.deadline import TURN, Deadline
 from destination.errors import Code, DestinationError, NoAnswer, RowError, UnavailableError
 from destination.mapping import Plan
 from destination.memory import Memory, NoMemory
@@ -12,9 +12,6 @@ from destination.model import Record, Rejection, Row, RowId
 from destination.order import Order, Turn
 from destination.run import Run
 from destination.state.store import Standing
-
-TURN = 0.05
-"""Seconds for which a call may map rows before others have a turn."""
 
 CHUNK = 10_000
 """Rows of a call that are mapped and delivered at a time; those of a longer call wait as JSON."""
@@ -66,7 +63,7 @@ class Call:
 
     async def send(self, records: Sequence[Record], turn: Turn) -> None:
         """Deliver some of the call's records."""
-        records = self._run.wanted(self._run.distinct(records))
+        records = await self._run.wanted(self._run.distinct(records))
         for wave in waves(records):
             if turn.is_first:
                 await self._send(wave)

@@ -14,6 +14,9 @@ ANSWER = 0.5
 LEAST = 1.0
 """An attempt starts only when this many seconds remain, a fifth of a short deadline."""
 
+TURN = 0.05
+"""Seconds for which a call may work before others have a turn."""
+
 
 class Deadline:
     """
@@ -91,6 +94,14 @@ class Delivery:
 
 DELIVERY: ContextVar[Delivery] = ContextVar("delivery")
 """Set for whatever runs within a call; a request outside any has no deadline but its timeout."""
+
+
+async def give_way(began: float) -> float:
+    """Let others have a turn, where this one began too long ago; when the present one began."""
+    if _now() - began <= TURN:
+        return began
+    await asyncio.sleep(0)
+    return _now()
 
 
 def _now() -> float:

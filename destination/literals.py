@@ -71,7 +71,10 @@ def number_text(number: float | Decimal) -> str:
     if -7 < exact.adjusted() < 21:
         plain = format(exact, "f")
         return plain.rstrip("0").rstrip(".") if "." in plain else plain
-    return re.sub(r"e([+-])0+", r"e\1", str(number).lower())
+    mantissa, _, power = str(number).lower().partition("e")
+    if "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    return f"{mantissa}e{int(power):+d}" if power else mantissa
 
 
 def depth(value: Any) -> int:

@@ -1,29 +1,89 @@
 """What is wrong with an operator's file, one line for each thing: where, and what was expected."""
 
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
 from pydantic import BaseModel, ValidationError
 
 from destination.strict import shapes
 from destination.sync import unknown
 
+_PLAINLY = {
+    "dict_type": "must be a table",
+    "list_type": "must be a list",
+    "model_attributes_type": "must be a table",
+    "model_type": "must be a table",
+    "tuple_type": "must be a list",
+}
+"""What is expected, where pydantic says it in Python's words."""
+
+_NAMED = re.compile(r"[A-Za-z_][^\s:]*: ")
+"""How a problem starts that names a setting itself."""
+
 
 def explained(error: ValidationError, model: type[BaseModel], below: str = "") -> list[str]:
     """One line for each error: where (below this), and what was expected; never the value."""
-    lines, several = [], len(shapes(model)) > 1
-    for detail in error.errors(include_url=False, include_input=False):
-        loc = [each for each in detail["loc"] if each != "[key]"]
-        loc = loc[1:] if several else loc  # a union's begins with the shape
-        where = ".".join([*filter(None, [below]), *map(str, loc)])
-        if detail["type"] == "extra_forbidden":
-            # The names are known at the top only; below stands one of several shapes.
-            top = list(model.model_fields) if len(loc) <= 2 and not several else []
-            name = str(loc[-1])
-            hint = (
-                unknown("Setting", name, top) if top else f'Setting "{name}" does not exist here.'
-            )
-            lines.append(f"{where}: {hint}")
-            continue
-        message = detail["msg"].removeprefix("Value error, ")
-        if detail["type"] == "union_tag_invalid":  # whose message quotes what was given
-            message = f"{detail['ctx']['discriminator']} must be {detail['ctx']['expected_tags']}"
-        lines.append(f"{where}: {message}" if where else message)
-    return lines
+    details = error.errors(include_url=False, include_input=False)
+    return [line for detail in details for line in told(detail, model, below)]
+
+
+def told(detail: Mapping[str, Any], model: type[BaseModel], below: str = "") -> Iterator[str]:
+    """The lines for one of pydantic's errors."""
+    several = len(shapes(model)) > 1
+    path = [each for each in detail["loc"] if each != "[key]"]
+    path = path[1:] if several else path  # a union's begins with the shape
+    where = ".".join([*filter(None, [below]), *map(str, path)])
+    asked = detail["type"] == "extra_forbidden" and not several
+    known = _known(model, path[:-1]) if asked else []
+    for line in _message(detail, path, known).splitlines():
+        between = "." if _NAMED.match(line) else ": "
+        yield f"{where}{between}{line}" if where else line
+
+
+def _message(detail: Mapping[str, Any], path: Sequence[Any], known: Sequence[str]) -> str:
+    type, context = detail["type"], detail.get("ctx", {})
+    if type == "extra_forbidden":
+        name = str(path[-1])
+        return (
+            unknown("Setting", name, known) if known else f'Setting "{name}" does not exist here.'
+        )
+    if type == "union_tag_invalid":  # whose message quotes what was given
+        return f"{context['discriminator']} must be {context['expected_tags']}"
+    if type == "union_tag_not_found":
+        return f"{context['discriminator']} is missing"
+    return _PLAINLY.get(type) or str(detail["msg"]).removeprefix("Value error, ")
+
+
+def _known(model: type[BaseModel], path: Sequence[Any]) -> list[str]:
+    """The names that there may be at a place of a model."""
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    nodes = list(_followed(schema, definitions))
+    for part in path:
+        inner = [child for node in nodes for child in _inner(node, part)]
+        nodes = [each for child in inner for each in _followed(child, definitions)]
+    return [name for node in nodes for name in node.get("properties", {})]
+
+
+def _followed(
+    node: Mapping[str, Any], definitions: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
+    """What a schema may be in the end: a reference followed, each of several."""
+    if reference := node.get("$ref"):
+        yield from _followed(definitions[reference.rsplit("/", 1)[-1]], definitions)
+        return
+    yield node
+    for each in (*node.get("anyOf", ()), *node.get("oneOf", ())):
+        yield from _followed(each, definitions)
+
+
+def _inner(node: Mapping[str, Any], part: Any) -> Iterator[Mapping[str, Any]]:
+    """The schemas of what stands in something; a discriminated union's errors name its variant."""
+    if isinstance(part, int):
+        places = [node.get("items")]
+    elif variant := node.get("discriminator", {}).get("mapping", {}).get(part):
+        places = [{"$ref": variant}]
+    else:
+        places = [node.get("properties", {}).get(part) or node.get("additionalProperties")]
+    yield from (place for place in places if isinstance(place, Mapping))

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from destination.errors import RowError
 from destination.model import Record
 
 LONGEST = 1000
@@ -27,7 +28,11 @@ def quoted(text: str, record: Record) -> str:
     """
     text = _plain(text[:LONGEST])
     columns: dict[str, str] = {}
-    for part in (record.row, record.fields):
+    try:
+        parts = dict(record.row), record.fields
+    except RowError:  # of a column that nobody has read; it may be what is quoted
+        return "…"
+    for part in parts:
         for name, value in part.items():
             for piece in _pieces(value):
                 if len(piece) <= len(text):

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from destination.bugs import bug
-from destination.deadline import DELIVERY, Deadline, Delivery
+from destination.deadline import DELIVERY, Deadline, Delivery, give_way
 from destination.errors import (
     AuthError,
     Code,
@@ -134,13 +134,19 @@ class Run:
         self.reject(rivals, RowError(DUPLICATE, code=Code.DUPLICATE))
         return [one for one, _ in named if one.position not in self.rejections]
 
-    def wanted(self, records: Sequence[Record]) -> Sequence[Record]:
+    async def wanted(self, records: Sequence[Record]) -> Sequence[Record]:
         """The records that are to be sent; the others are counted, and are no errors."""
         if not self._answers("wanted"):
             return records
-        answers = list(self._asked(records, lambda one: self._plugin.wanted(one, self._batch)))
-        kept = [record for record, wanted in answers if wanted]
-        self.skipped += len(answers) - len(kept)
+        kept, turn = list[Record](), asyncio.get_running_loop().time()
+        for record, wanted in self._asked(
+            records, lambda one: self._plugin.wanted(one, self._batch)
+        ):
+            if wanted:
+                kept.append(record)
+            else:
+                self.skipped += 1
+            turn = await give_way(turn)
         return kept
 
     def _answers(self, question: str) -> bool:

@@ -134,7 +134,7 @@ def load(path: Path | None = None) -> Settings:
     try:
         return Settings(**_merged(_file(path), _nested(os.environ)))
     except ValidationError as error:
-        raise ConfigError("\n".join(explained(error, Server))) from None
+        raise ConfigError("\n".join(explained(error, Settings))) from None
     except SettingsError as error:  # DESTINATIONS or SERVER, where they are set whole
         raise ConfigError(f"{error}: it must be JSON") from None
 

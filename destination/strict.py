@@ -1,7 +1,8 @@
 """What an operator's settings are made of: nothing unknown, single lines, hidden secrets."""
 
 import re
-from typing import Annotated, Any, get_args
+from collections.abc import Sized
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +16,7 @@ from pydantic import (
 )
 
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?", re.IGNORECASE)
+_HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 _UNITS = {"b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 _FRAMING = frozenset(
     {
@@ -75,13 +77,35 @@ def _own_header(value: str) -> str:
     return value
 
 
-def _size(value: Any) -> Any:
-    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
-        return int(match[1]) * _UNITS[(match[2] or "B").lower()]
+def _header_name(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(_HEADER_NAME, value):
+        raise ValueError("is no header's name, which may hold letters, digits and hyphens")
     return value
 
 
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+T = TypeVar("T", bound=Sized)
+
+
+def _some(value: T) -> T:
+    if not value:
+        raise ValueError("there must be one")
+    return value
+
+
+Some = AfterValidator(_some)
+"""There is at least one. Pydantic's own minimum would count what cannot be read as not there."""
+
+
+def _size(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value.strip())
+    if match is None:
+        raise ValueError("must be a number of bytes, or text such as 512KiB or 32MiB")
+    return int(match[1]) * _UNITS[(match[2] or "B").lower()]
+
+
+Size = Annotated[int, BeforeValidator(_size, json_schema_input_type=int | str), Field(gt=0)]
 """Bytes, as a number or as text such as ``32MiB``."""
 
 Line = Annotated[str, AfterValidator(_filled)]
@@ -91,7 +115,10 @@ SecretLine = Annotated[SecretStr, AfterValidator(_secret)]
 """A secret that is one line of printable ASCII, not empty."""
 
 HeaderName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), AfterValidator(_own_header)
+    str,
+    BeforeValidator(_header_name),
+    Field(pattern=_HEADER_NAME),
+    AfterValidator(_own_header),
 ]
 """The name of a header, but of one that says how long a message is or where it goes."""
 

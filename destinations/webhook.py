@@ -7,6 +7,7 @@ template makes of either. A 2xx answer acknowledges all that a request carried, 
 that the answer names, where it is told how.
 """
 
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from functools import cached_property
 from typing import Any, Self
@@ -31,18 +32,19 @@ from destination import (
     Selection,
     Signing,
     credentials,
+    explained,
     ungrouped,
 )
 
 
-class Settings(Request, Selection):
+class Settings(Selection, Request):
     """Where the rows go, and how; ``url`` and credentials belong to the operator."""
 
     auth: Auth = NoAuth()
     """The receiver's way of letting us in."""
     signing: Signing | None = None
     """How the receiver can tell that a request is ours, beside `auth`."""
-    operations: dict[Operation, dict[str, Any]] = Field(default_factory=dict)
+    operations: dict[Operation, dict[str, Any]] = Field(default_factory=dict, repr=False)
     """What is different for rows to `add`, `change` or `remove`, such as `method` and `url`."""
     fields: tuple[FieldDeclaration, ...] = ()
     """The receiver's fields, shown in the mapping form and coerced to their types."""
@@ -50,32 +52,52 @@ class Settings(Request, Selection):
     """Fields that are not declared may be mapped too."""
 
     @model_validator(mode="after")
-    def _absolute(self) -> Self:
+    def _coherent(self) -> Self:
         """Each operation's request is whole, and goes to an address of its own."""
+        problems = dict.fromkeys((*self._of_requests(), *self._of_fields()))
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _of_requests(self) -> Iterator[str]:
         for operation, request in self.requests.items():
             if not request.url.strip().lower().startswith(("http://", "https://")):
-                where = "url" if request.url == self.url else f"operations.{operation}.url"
-                raise ValueError(f"{where}: must start with https:// (or http://)")
-        for problem in ungrouped(self, self.requests):
-            raise ValueError(f"group_by: {problem}")
-        return self
+                where = f"operations.{operation}.url" if request.url != self.url else "url"
+                yield f"{where}: must start with https:// (or http://)"
+        requests = {self._where(operation): one for operation, one in self.requests.items()}
+        yield from ungrouped(self, requests)
+
+    def _where(self, operation: str) -> str:
+        """Where a request is said: with an operation's own words, or with those for all."""
+        return f"operations.{operation}" if Operation(operation) in self.operations else "template"
+
+    def _of_fields(self) -> Iterator[str]:
+        names = [field.id for field in self.fields]
+        for name in names:
+            if names.count(name) > 1:
+                yield f"fields: {name} is declared twice"
 
     @cached_property
     def requests(self) -> dict[str, Request]:
         """The request for each operation."""
         every = self.model_dump(include=set(Request.model_fields), exclude_unset=True)
-        return {str(one): _request(one, every | self.operations.get(one, {})) for one in Operation}
+        return {str(one): _request(one, every, self.operations.get(one, {})) for one in Operation}
 
 
-def _request(operation: Operation, parts: dict[str, Any]) -> Request:
+LEAVES_OUT: dict[tuple[str, str], Collection[str]] = {
+    ("payload", "none"): {"template", "encoding", "batching", "batch_size", "wrapper"},
+    ("batching", "none"): {"batch_size", "wrapper"},
+}
+"""What an operation does not take over, where it says what leaves nothing for it."""
+
+
+def _request(operation: Operation, every: dict[str, Any], own: dict[str, Any]) -> Request:
+    without = [LEAVES_OUT[said] for said in LEAVES_OUT if own.get(said[0]) == said[1]]
+    taken = {name: every[name] for name in every if not any(name in each for each in without)}
     try:
-        return Request.model_validate(parts)
+        return Request.model_validate(taken | own)
     except ValidationError as error:
-        told = (
-            f"operations.{operation}.{'.'.join(map(str, each['loc']))}: {each['msg']}"
-            for each in error.errors(include_url=False, include_input=False)
-        )
-        raise ValueError("; ".join(told)) from None
+        raise ValueError("\n".join(explained(error, Request, f"operations.{operation}"))) from None
 
 
 MODES = (
@@ -87,8 +109,6 @@ MODES = (
 ANY_ID = destination.Field(
     "id", "ID", identifier=True, description="What the receiver matches rows by."
 )
-
-TYPES = ("track", "page", "identify", "group")
 
 EVENT = (
     destination.Field("userId", "User ID", identifier=True, description="Who did it."),
@@ -124,17 +144,20 @@ class Webhook(HttpDestination[Settings, NoOptions]):
             max_answer=self.longest_answer,
         )
 
-    async def check(self) -> None:
+    async def check(self) -> str | None:
         """An OPTIONS request, which writes nothing: any answer but "who are you?" will do."""
-        url = self.settings.url
-        if "{{" not in url and "{%" not in url:
-            with suppress(RefusedError):
-                await self.http.request("OPTIONS", url)
+        url = self.settings.url.strip()
+        if "{{" in url or "{%" in url:
+            return "the address depends on the row, so nothing was asked"
+        with suppress(RefusedError):
+            await self.http.request("OPTIONS", url)
+        return None
 
     async def discover(self) -> tuple[Object, ...]:
         """One nameless object with the receiver's fields."""
         declared = tuple(one.field() for one in self.settings.fields)
         if not any(one.identifier for one in declared):
             usual = EVENT if self.settings.payload == "event" else (ANY_ID,)
-            declared = (*usual, *declared)
+            names = {one.id for one in declared}
+            declared = (*(one for one in usual if one.id not in names), *declared)
         return (Object(modes=MODES, fields=declared, custom_fields=self.settings.custom_fields),)

@@ -195,7 +195,8 @@ class TestRoutes:
 
     async def test_connections_end_with_the_server(self):
         """What was opened for a destination is closed when the server stops."""
-        app = build(Settings(destinations={"people": {"kind": "people"}}))
+        people = {"kind": "people", "allow_private_networks": True}
+        app = build(Settings(destinations={"people": people}))
 
         async with listening(app, "127.0.0.1", 0, grace=1) as url:
             http = app[INSTANCES]["people"].plugin.http

@@ -8,7 +8,7 @@ import pytest
 from support import a_call
 
 import destination as ht
-from destination.deadline import ANSWER, DELIVERY, LEAST, Deadline
+from destination.deadline import ANSWER, DELIVERY, LEAST, TURN, Deadline, give_way
 from destination.errors import Code
 from destination.model import Batch, Record, Rejection
 from destination.testing.clock import run_virtually
@@ -142,3 +142,15 @@ def test_nothing_is_started_that_could_hardly_end():
     assert max(started) <= 6 - ANSWER - LEAST
     assert codes.count(None) == len(started)
     assert set(codes) == {None, Code.SHUTTING_DOWN}
+
+
+@pytest.mark.parametrize(("worked", "others"), [(0.0, []), (TURN, []), (TURN * 2, ["a turn"])])
+def test_who_works_long_gives_way(worked, others):
+    """After a twentieth of a second others have a turn, and the next one begins."""
+
+    async def scenario() -> tuple[float, list[str]]:
+        had: list[str] = []
+        asyncio.get_running_loop().call_soon(had.append, "a turn")
+        return await give_way(now() - worked), had.copy()
+
+    assert run_virtually(scenario()) == (0.0 if others else -worked, others)

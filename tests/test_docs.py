@@ -1,5 +1,7 @@
 """The documentation says what the program does."""
 
+import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -7,17 +9,36 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from declared import body
 
 from destination import registry
 from destination.app import make_instances
 from destination.cli import COMMANDS
 from destination.errors import Code
+from destination.mapping import Column, Entry, FieldMapping, Plan
+from destination.model import Operation
 from destination.settings import Server, Settings, expand
+from destination.spec.answer import Answer
+from destination.spec.declarations import (
+    ExpectedRequest,
+    FieldDeclaration,
+    LimitsDeclaration,
+    ModeDeclaration,
+    ObjectDeclaration,
+    Reply,
+    Trial,
+)
+from destination.spec.document import Document
+from destination.spec.kinds import load as load_spec
+from destination.spec.request import Request, parsed_template
+from destination.spec.results import RowResults
+from destination.spec.trials import differences
 from destination.strict import shapes
 from destination.tuning import Tuning
 
 ROOT = Path(__file__).parents[1]
 SECRETS = {
+    "BRAZE_API_KEY": "secret",
     "CRM_TOKEN": "secret",
     "CONNECTIF_API_KEY": "key:secret",
     "MAILCHIMP_API_KEY": "secret-us1",
@@ -50,11 +71,55 @@ def test_every_setting_is_explained(model: type[Server | Tuning]) -> None:
 
 @pytest.mark.parametrize("kind", registry.kinds())
 def test_every_setting_of_a_kind_is_explained(kind: str) -> None:
-    """``docs/configuration.md`` has a section for each kind, with all of its settings."""
-    section = page("docs/configuration.md").split(f"\n## {kind}\n")[1].split("\n## ")[0]
+    """Its section of ``docs/configuration.md``, or the page linked there, has a line for each."""
+    text = page("docs/configuration.md").split(f"\n## {kind}\n")[1].split("\n## ")[0]
+    if f"]({kind}.md)" in text:
+        text += page(f"docs/{kind}.md")
     for shape in shapes(registry.load(kind).settings_model):
         for name in shape.model_fields:
-            assert f"| `{name}` |" in section
+            assert f"| `{name}` |" in text
+
+
+def test_every_setting_of_an_answer_is_explained() -> None:
+    """The webhook's page has a line for each way in which answers may be read."""
+    text = page("docs/webhook.md")
+    for name in (*Answer.model_fields, *(f"rows.{each}" for each in RowResults.model_fields)):
+        assert name == "rows" or f"| `{name}` |" in text
+
+
+def test_the_spec_file_shown_does_what_it_says(tmp_path: Path) -> None:
+    """The file in ``docs/spec-files.md`` passes its own tests."""
+    source = blocks(page("docs/spec-files.md"), "toml")[0]
+    (tmp_path / "acme.toml").write_text(source)
+    kind = load_spec(tmp_path / "acme.toml")
+
+    assert len(kind.document.tests) == 2
+    for test in kind.document.tests:
+        assert asyncio.run(differences(kind, test)) == []
+
+
+def test_every_part_of_a_spec_file_is_explained() -> None:
+    """``docs/spec-files.md`` names each key; of requests it names those that the webhook's has."""
+    text = page("docs/spec-files.md")
+    models = (Document, ObjectDeclaration, ModeDeclaration, FieldDeclaration, LimitsDeclaration)
+    for model in (*models, Request, Trial, Reply, ExpectedRequest):
+        for name, field in model.model_fields.items():
+            assert f"`{field.alias or name}`" in text or f"{name} = true`" in text, name
+    for member in blocks(text, "liquid"):
+        assert parsed_template(member).columns == {"object", "fields"}
+
+
+def test_the_webhook_s_example_gives_what_it_shows() -> None:
+    """The row becomes the entry, by the settings that stand before it."""
+    example = page("docs/webhook.md").split("## An example")[1].split("\n## ")[0]
+    settings = tomllib.loads(blocks(example, "toml")[0])["destinations"]["events"]
+    fields, entry = map(json.loads, blocks(example, "json"))
+    plan = Plan(
+        FieldMapping(tuple(Entry(name, Column(name)) for name in fields)), (), Operation.ADD
+    )
+    request = {name: settings[name] for name in ("payload", "template", "batching")}
+
+    assert body(request, plan.record(0, 1, fields)) == [entry]
 
 
 def test_the_table_of_kinds_is_complete() -> None:
@@ -121,3 +186,26 @@ def test_the_destination_shown_works(tmp_path: Path) -> None:
     types = [sys.executable, "-m", "mypy", "--strict", "tickets.py"]
     checked = subprocess.run(types, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout
+
+
+PREFIXES = {
+    "W": "tests/destinations/test_webhook",
+    "S": "tests/spec/test",
+    "V": "tests/vendor/test",
+    "P": "tests/protocols/test",
+    "R": "tests/destinations/test_relay42",
+    "C": "tests/destinations/test_connectif",
+}
+
+
+def test_what_the_coverage_names_is_there() -> None:
+    """Each test that ``docs/coverage.md`` names is one that runs, and each prefix is explained."""
+    text = page("docs/coverage.md")
+    named = re.findall(r"`([A-Z])((?:_\w+)?\.py)::(test_\w+)`", text)
+
+    assert len(named) > 80
+    for prefix, rest, test in named:
+        source = (ROOT / f"{PREFIXES[prefix]}{rest}").read_text("utf-8")
+        assert re.search(rf"^(?: *(?:async )?def {test}\(|{test} = )", source, re.MULTILINE), test
+    for prefix, path in PREFIXES.items():
+        assert f"{prefix} is `{path}`" in text

@@ -1,13 +1,15 @@
 """Ids of what is sent: the same for the same, and for nothing else."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import pytest
 
 import destination as ht
+from destination.fingerprint import NAMESPACE, anonymous_id
 from destination.model import Batch, Record
 
 BATCH: Batch[Any] = Batch("user", "mirror", ht.Operation.ADD, "upsert", None, (), "id", b"scope")
@@ -46,3 +48,11 @@ def test_the_order_of_columns_does_not_matter():
     one, other = record(a=1, b=2), record(b=2, a=1)
 
     assert ht.event_id(BATCH, [one]) == ht.event_id(BATCH, [other])
+
+
+@pytest.mark.parametrize("name", ["", "7", "zoë", "x" * 1000, *map(str, range(50))])
+def test_ids_are_what_the_standard_library_makes(name):
+    """Anybody can make the id anew from what it stands for."""
+    made = anonymous_id("id", name)
+
+    assert made == str(uuid5(NAMESPACE, f"id\n{json.dumps(name, ensure_ascii=False)}"))

@@ -1,8 +1,10 @@
 """A vendor's words about a row are shown without the row."""
 
+import msgspec
 import pytest
 
 from destination import Record, quoted
+from destination.columns import Reader
 
 ROW = {
     "email": "Ann.Lee@Example.com",
@@ -38,6 +40,13 @@ def test_mapped_values_are_replaced_too():
     record = Record(0, 1, {"FNAME": "hunter2", "ADDRESS": {"secretkey": "x"}}, {})
 
     assert quoted("hunter2 and secretkey", record) == "[FNAME] and [ADDRESS]"
+
+
+def test_of_a_row_that_cannot_be_read_nothing_is_shown():
+    """What the vendor quotes may stand in the column that nobody could read."""
+    row = Reader(["email"]).read(msgspec.Raw(b'{"email": "a@b.c", "other": 1e999}'))
+
+    assert quoted("a@b.c is bad", Record(0, 1, {"email": "a@b.c"}, row)) == "…"
 
 
 def test_a_long_text_is_cut():

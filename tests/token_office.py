@@ -16,7 +16,8 @@ from destination.vendor.client import VendorClient
 from destination.vendor.grants import Client, ClientCredentials, Grant
 from destination.vendor.limiter import Limiter
 from destination.vendor.oauth import TokenAuth
-from destination.vendor.transport import AiohttpTransport, no_cookies
+from destination.vendor.sender import Sender
+from destination.vendor.transport import AiohttpTransport
 
 T = TypeVar("T")
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -103,14 +104,10 @@ async def told_here(
     async with AsyncExitStack() as stack:
         vendor.url = await stack.enter_async_context(listening(app, "127.0.0.1", 0, grace=0.1))
         http = await stack.enter_async_context(
-            httpx.AsyncClient(
-                transport=AiohttpTransport(),
+            Sender(
+                AiohttpTransport(),
                 base_url=vendor.url,
                 auth=around(TokenAuth(token_url or f"{vendor.url}/token", grant)),
-                follow_redirects=False,
-                trust_env=False,
-                cookies=no_cookies(),
-                headers={"User-Agent": "destination"},
             )
         )
         client = VendorClient(

@@ -17,6 +17,7 @@ COMMANDS = {
     "list": "describe",
     "describe": "describe",
     "call": "call",
+    "conform": "conform.command",
 }
 """Command → the module of this package that holds it."""
 
@@ -39,7 +40,7 @@ class _Lazy(click.Group):
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="destination", message="%(prog)s %(version)s")
 def main() -> None:
-    r"""
+    """
     A Hightouch custom destination server.
 
     Hightouch's syncs reach any vendor API through one URL; every row that was not delivered
@@ -51,10 +52,11 @@ def main() -> None:
       destination list                      the kinds of destination there are
       destination describe webhook          what a kind can be told
       destination serve                     run the server on destinations.toml
+      destination conform URL               judge any server that Hightouch calls
 
     Exit codes: 0 fine, 1 a check failed or rows were rejected, 2 usage, 3 configuration,
     4 the server called cannot be reached.
-    """
+    """  # noqa: D301 - click reads it as a mark
     # Standard output is for data; serve configures its log anew from the settings.
     logs.configure(level="warning", format="auto")
 

@@ -33,7 +33,7 @@ from destination.cli.caller import Caller, Unreachable
 def call_command(
     name: str, method: str, params: str, url: str, headers: tuple[str, ...], *, curl: bool
 ) -> None:
-    r"""
+    """
     Make one JSON-RPC call to a running server and print its response.
 
     NAME is the destination, METHOD one of Hightouch's nine (list_objects, add, …), JSON the
@@ -43,7 +43,7 @@ def call_command(
     \b
       destination call crm list_fields '{"mode": "upsert"}'
       destination call crm add @request.json --curl
-    """
+    """  # noqa: D301 - click reads it as a mark
     address = f"{url.rstrip('/')}/hightouch/{name}"
     sent = _headers(headers)
     given = _params(params)

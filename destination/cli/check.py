@@ -114,7 +114,7 @@ async def _tried(kind: type[Destination[Any, Any]]) -> str:
         problems += [f"{test.name}: {each}" for each in await differences(kind, test)]
     if problems:
         raise ConfigError("\n".join(problems))
-    return f"{len(tests)} tests passed"
+    return f"{len(tests)} tests passed" if tests else "the file has no tests"
 
 
 async def _one(name: str, values: dict[str, Any], server: Server) -> Outcome:

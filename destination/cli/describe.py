@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,20 @@ from pydantic import BaseModel
 
 from destination import registry
 from destination.cli import CONFIGURATION, config_option, fail, json_option, table
+from destination.cli.parameters import COLUMNS, needed, parameters
 from destination.errors import ConfigError
 from destination.model import Object
 from destination.plugin import Destination
 from destination.settings import load
-from destination.spec import document
+from destination.spec import declarations, document
 from destination.spec import kinds as spec
+from destination.spec.answer import Answer
 from destination.spec.files import SUFFIXES, file_schema
 from destination.spec.request import Request
-from destination.strict import shapes
+from destination.spec.results import RowResults
 from destination.tuning import Tuning
+
+SPEC = {"kind": registry.SPEC, "summary": "Rows to any API that a spec file describes."}
 
 
 @click.command("list")
@@ -39,7 +43,7 @@ def list_command(config: str | None, *, as_json: bool) -> None:
             "Mend it, then ask again.",
             CONFIGURATION,
         )
-    kinds = [_summary(kind) for kind in registry.kinds()]
+    kinds = [*(_summary(kind) for kind in registry.kinds()), SPEC]
     configured = [
         {"name": name, "kind": values.get("kind")} for name, values in settings.destinations.items()
     ]
@@ -76,18 +80,39 @@ def describe_command(kind: str, *, as_json: bool) -> None:
         return
     is_file = kind.lower().endswith(SUFFIXES)
     try:
-        described = _description(spec.load(Path(kind)) if is_file else registry.load(kind))
+        plugin = spec.load(Path(kind)) if is_file else registry.load(kind)
+        described = _description(plugin)
     except ConfigError as error:
         fail(
             f'There is no description of "{kind}".',
             error.message,
-            "See all kinds with: destination list",
+            "See the form of such a file with: destination describe spec"
+            if is_file
+            else "See all kinds with: destination list",
             CONFIGURATION,
         )
+    if is_file:
+        described |= {"kind": registry.SPEC, "spec": kind}
     if as_json:
         click.echo(json.dumps(described, indent=2, default=str))
     else:
         _show(described)
+
+
+PARTS: Mapping[str, type[BaseModel]] = {
+    "The file": document.Document,
+    "limits": declarations.LimitsDeclaration,
+    "objects": declarations.ObjectDeclaration,
+    "objects.modes": declarations.ModeDeclaration,
+    "objects.fields": declarations.FieldDeclaration,
+    "requests": Request,
+    "requests.answer": Answer,
+    "requests.answer.rows": RowResults,
+    "tests": declarations.Trial,
+    "tests.requests": declarations.ExpectedRequest,
+    "tests.replies": declarations.Reply,
+}
+"""The tables of a spec file."""
 
 
 def _show_format(*, as_json: bool) -> None:
@@ -97,12 +122,12 @@ def _show_format(*, as_json: bool) -> None:
         return
     click.secho(f"A spec file, in {', '.join(SUFFIXES)}", bold=True)
     click.echo(f"{inspect.getdoc(document)}\n")
-    for title, model in (("The file", document.Document), ("A request", Request)):
+    for title, model in PARTS.items():
         rows = [
-            [each["name"], each["type"], _needed(each), each["description"]]
-            for each in _parameters(model)
+            [each["name"], each["type"], needed(each), each["description"]]
+            for each in parameters(model)
         ]
-        table(title, ["key", "type", "default", "what it is"], rows)
+        table(title, COLUMNS, rows)
 
 
 def _description(plugin: type[Destination[Any, Any]]) -> dict[str, Any]:
@@ -111,9 +136,9 @@ def _description(plugin: type[Destination[Any, Any]]) -> dict[str, Any]:
         "kind": plugin.kind,
         "label": plugin.label,
         "description": (plugin.__doc__ or "").strip(),
-        "settings": _parameters(plugin.settings_model),
-        "common_settings": _parameters(Tuning),
-        "options": _parameters(plugin.options_model),
+        "settings": parameters(plugin.settings_model),
+        "common_settings": parameters(Tuning),
+        "options": parameters(plugin.options_model),
         "objects": [asdict(each) for each in objects],
         "limits": asdict(plugin.limits),
     }
@@ -134,74 +159,23 @@ async def _discovered(plugin: Destination[Any, Any]) -> Iterable[Object]:
         return ()
 
 
-def _parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
-    """What a model takes; where it is one of several, each is listed after what chooses it."""
-    return [each for shape in shapes(model) for each in _of_shape(shape)]
-
-
-def _of_shape(model: type[BaseModel]) -> list[dict[str, Any]]:
-    schema = model.model_json_schema()
-    definitions = schema.get("$defs", {})
-    return [
-        {
-            "name": name,
-            "type": _type(prop, definitions),
-            "required": name in schema.get("required", ()),
-            "default": prop.get("default"),
-            "description": prop.get("description") or prop.get("title", ""),
-        }
-        for name, prop in schema.get("properties", {}).items()
-    ]
-
-
-def _type(prop: dict[str, Any], definitions: dict[str, Any]) -> str:
-    if variants := prop.get("oneOf") or prop.get("anyOf"):
-        return " or ".join(
-            _type(variant, definitions) for variant in variants if variant != {"type": "null"}
-        )
-    if reference := prop.get("$ref"):
-        target = definitions[reference.rsplit("/", 1)[-1]]
-        return f"{{ {', '.join(_keys(target))} }}"
-    if "const" in prop:
-        return json.dumps(prop["const"])
-    if "enum" in prop:
-        return " | ".join(json.dumps(value) for value in prop["enum"])
-    if prop.get("type") == "array":
-        return f"list of {_type(prop.get('items', {}), definitions)}"
-    return str(prop.get("type", "any")) + (" (secret)" if prop.get("writeOnly") else "")
-
-
-def _keys(model: dict[str, Any]) -> list[str]:
-    """What tells it from others comes first; then what is needed, then what is not, marked."""
-    properties, required = model.get("properties", {}), model.get("required", ())
-    telling = [
-        f"{key} = {json.dumps(inner['const'])}"
-        for key, inner in properties.items()
-        if "const" in inner
-    ]
-    others = [key for key, inner in properties.items() if "const" not in inner]
-    needed = [key for key in others if key in required]
-    return [*telling, *needed, *(f"{key}?" for key in others if key not in required)]
-
-
 def _show(described: dict[str, Any]) -> None:
-    click.secho(
-        f'{described["label"] or described["kind"]} — kind = "{described["kind"]}"', bold=True
-    )
+    settings = {name: described[name] for name in ("kind", "spec") if name in described}
+    told = ", ".join(f'{name} = "{value}"' for name, value in settings.items())
+    click.secho(f"{described['label'] or described['kind']} — {told}", bold=True)
     click.echo(f"{described['description']}\n")
-    columns = ["name", "type", "default", "what it is"]
     for title in ("settings", "common_settings", "options"):
         rows = [
             [
                 each["name"],
                 each["type"].replace(" or {", "\nor {"),
-                _needed(each),
+                needed(each),
                 each["description"],
             ]
             for each in described[title]
         ]
         if rows:
-            table(title.replace("_", " ").capitalize(), columns, rows)
+            table(title.replace("_", " ").capitalize(), COLUMNS, rows)
     for each in described["objects"]:
         of = f" of {each['id']}" if each["id"] else ""
         verbs = [
@@ -224,13 +198,5 @@ def _show(described: dict[str, Any]) -> None:
     click.echo("Limits: " + ", ".join(f"{name} {value}" for name, value in limits.items()))
 
 
-def _needed(parameter: dict[str, Any]) -> str:
-    return "required" if parameter["required"] else _text(parameter["default"])
-
-
 def _marks(field: dict[str, Any]) -> str:
     return ", ".join(name for name in ("identifier", "required") if field[name])
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else json.dumps(value)

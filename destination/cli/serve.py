@@ -1,6 +1,7 @@
 """``destination serve``."""
 
 import asyncio
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ log = structlog.get_logger()
     help="Also start the vendors' local stand-ins, with a destination to each.",
 )
 def serve_command(config: str | None, *, sandbox: bool) -> None:
-    r"""
+    """
     Run the server until SIGTERM or Ctrl-C.
 
     \b
@@ -38,7 +39,7 @@ def serve_command(config: str | None, *, sandbox: bool) -> None:
     DESTINATION_TOKEN    the secret that Hightouch sends; needed to listen beyond loopback
     LOG_LEVEL            debug, info (default), warning or error
     LOG_FORMAT           json or console
-    """
+    """  # noqa: D301 - click reads it as a mark
     try:
         settings = load(Path(config) if config else None)
         with unblocked(sys.stderr) as file:
@@ -78,6 +79,9 @@ async def _serve(settings: Settings, *, sandbox: bool) -> None:
             # Stand-ins start empty each time: what they held before must not count as delivered.
             settings = settings.model_copy(update={"state_url": IN_MEMORY})
         app = build(settings)
+        # What is there now stays; a call of many rows should not have all of it looked through.
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
         host, port = settings.address
         async with listening(app, host, port, grace=GRACE) as url:
             log.info(

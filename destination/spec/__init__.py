@@ -1,6 +1,7 @@
 """
 Destinations by declaration: requests as values, for the webhook and for spec files alike.
 
-``request`` says what a request is made of and ``answer`` how its answer is read; ``selection``
-which records are sent, and together with which. ``http`` is the destination made of these.
+``request`` says what a request is made of, ``answer`` and ``results`` how its answer is read;
+``selection`` which records are sent, and together with which. ``http`` is the destination made of
+these.
 """

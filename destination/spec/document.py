@@ -5,60 +5,30 @@ It declares and does not compute: there are no conditions, loops or inheritance 
 vendor that needs them is a module under ``destinations``.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Annotated, Any, Self
 
-from pydantic import (
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
-from destination.errors import ConfigError
-from destination.model import Limits, Mode, Operation, per_second
+from destination.model import Mode, Operation
 from destination.schema import RESERVED
-from destination.spec.declarations import Id, ObjectDeclaration
+from destination.spec.declarations import Id, LimitsDeclaration, ObjectDeclaration, Trial
 from destination.spec.forms import FormSchema
+from destination.spec.places import of_settings, schemes, templates, unfit, unknown_members
 from destination.spec.prepared import Prepared, ungrouped
 from destination.spec.request import SHARED, Request, UrlText
 from destination.spec.selection import Selection
-from destination.strict import Strict
-from destination.template import Structure, Template
+from destination.strict import Some, Strict
+from destination.sync import unknown
+from destination.template import Condition
+from destination.tuning import Tuning
 from destination.vendor.access import Auth, Signing
 
 NAMES = SHARED | {"id", "fields", "row", "row_id", "records"}
 """What templates can name beside the fields."""
 
-
-class LimitsDeclaration(Strict):
-    """How fast the vendor may be called."""
-
-    rate: PositiveFloat | None = None
-    """Requests a second."""
-    burst: PositiveInt | None = None
-    """Requests at once, within the rate; by default a tenth of it."""
-    concurrency: PositiveInt = 10
-    """Requests under way at once."""
-    latency: PositiveFloat = 1.0
-    """Seconds that a request usually takes; it decides how many rows a call may bring."""
-    attempts: PositiveInt = 3
-    """Attempts in all, for a request that may be repeated."""
-    remember: Annotated[float, Field(ge=0)] = 24.0
-    """Hours for which a delivered row is not sent again, where a request is not idempotent."""
-
-    def limits(self) -> Limits:
-        """The limits, of requests that carry one record each."""
-        rate = None if self.rate is None else per_second(self.rate, burst=self.burst)
-        return Limits(
-            rate=rate,
-            concurrency=self.concurrency,
-            latency=self.latency,
-            attempts=self.attempts,
-            remember=self.remember,
-        )
+COMMON = frozenset({*Tuning.model_fields, "kind", "spec"})
+"""The settings that every destination has."""
 
 
 class CheckDeclaration(Strict):
@@ -68,53 +38,13 @@ class CheckDeclaration(Strict):
     """What is asked for by GET."""
 
 
-class ExpectedRequest(Strict):
-    """A request that a test expects; a text that is ``*`` stands for any value."""
-
-    method: str = "POST"
-    url: str
-    """The whole URL."""
-    headers: dict[str, str] = Field(default_factory=dict)
-    """Headers that it must have; it may have others."""
-    body: Any = None
-    """The body: JSON, or the parameters of a form."""
-
-
-class Reply(Strict):
-    """What the vendor answers in a test."""
-
-    status: Annotated[int, Field(ge=200, le=599)] = 200
-    headers: dict[str, str] = Field(default_factory=dict)
-    body: Any = None
-    """JSON, or text."""
-
-
-class Trial(Strict):
-    """Records in, requests and rejections out."""
-
-    name: Id
-    """What is true, in a sentence."""
-    settings: dict[str, Any] = Field(default_factory=dict)
-    options: dict[str, Any] = Field(default_factory=dict)
-    object: str | None = None
-    mode: str | None = None
-    operation: Operation = Operation.ADD
-    records: tuple[dict[str, Any], ...]
-    """By field, dots included; `id` is the row's id too, which is otherwise its position from 1."""
-    replies: tuple[Reply, ...] = ()
-    """To one request after another; the last goes on, and without any all is well."""
-    requests: tuple[ExpectedRequest, ...] = ()
-    rejections: dict[str, str] = Field(default_factory=dict)
-    """By row id: how the reason starts."""
-    error: str | None = None
-    """How the reason starts for which the call as a whole fails."""
-
-
 class Document(Selection):
     """The whole file."""
 
     schema_: Annotated[str | None, Field(alias="$schema")] = None
     """Where an editor finds this schema."""
+    comment_: Annotated[str | tuple[str, ...], Field(alias="$comment")] = ""
+    """What whoever keeps the file should know; JSON has no other comments."""
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
     """The name of the kind."""
     label: str = ""
@@ -129,17 +59,17 @@ class Document(Selection):
     """What the operator configures, as JSON Schema; `"writeOnly": true` marks a secret."""
     options: FormSchema = Field(default_factory=dict)
     """What the marketer chooses for a sync, as JSON Schema."""
-    auth: dict[str, Any] = Field(default_factory=lambda: {"scheme": "none"})
+    auth: dict[str, Any] = Field({"scheme": "none"}, json_schema_extra=schemes(Auth))
     """How to be let in, by one of the schemes of a webhook; texts may name `settings`."""
-    signing: dict[str, Any] | None = None
+    signing: Annotated[dict[str, Any], Field(json_schema_extra=schemes(Signing))] | None = None
     """How requests are signed, by one of the schemes of a webhook; texts may name `settings`."""
     limits: LimitsDeclaration = LimitsDeclaration()
     """How fast the vendor may be called."""
     check: CheckDeclaration | None = None
     """How to see whether we are let in."""
-    objects: tuple[ObjectDeclaration, ...]
+    objects: Annotated[tuple[ObjectDeclaration, ...], Some]
     """What rows can be synced to."""
-    requests: Annotated[dict[Id, Request], Field(min_length=1)]
+    requests: Annotated[dict[Id, Request], Some]
     """The requests, by the names that modes call them by."""
     tests: tuple[Trial, ...] = ()
     """Records in, requests and rejections out; `destination check` and pytest run them."""
@@ -152,89 +82,83 @@ class Document(Selection):
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         problems = (
+            *self._of_forms(),
             *self._of_objects(),
             *self._of_requests(),
-            *self._of_names(),
+            *self._of_fields(),
+            *self._of_places(),
             *(f"requests.{each}" for each in ungrouped(self, self.requests)),
-            *_of_access("auth", self.auth, Auth),
-            *(_of_access("signing", self.signing, Signing) if self.signing else ()),
         )
         if problems:
-            raise ValueError("\n".join(problems))
+            raise ValueError("\n".join(dict.fromkeys(problems)))
         return self
+
+    def _of_forms(self) -> Iterator[str]:
+        for name in sorted(self.settings.get("properties", {}).keys() & COMMON):
+            yield f"settings.{name}: every destination has a setting of this name"
+        for name, option in self.options.get("properties", {}).items():
+            if name in RESERVED:
+                yield f"options.{name}: the platform reserves this name"
+            if option.get("writeOnly"):
+                yield f"options.{name}: a secret is the operator's, so it belongs into settings"
 
     def _of_objects(self) -> Iterator[str]:
         ids = [object.id for object in self.objects]
-        if not ids:
-            yield "objects: there must be one"
-        if len(ids) > 1 and (None in ids or len(set(ids)) < len(ids)):
+        if len(ids) > 1 and (None in ids or _twice(ids)):
             yield "objects: of several objects each needs an id of its own"
-        for taken in RESERVED & self.options.get("properties", {}).keys():
-            yield f"options.{taken}: the platform reserves this name"
-        for object in self.objects:
-            if not object.modes:
-                yield f"objects.{object.id or 0}.modes: there must be one"
-            names = [field.id for field in object.fields]
-            for name in {name for name in names if names.count(name) > 1}:
-                yield f"objects.{object.id or 0}.fields: {name} is declared twice"
+        for number, object in enumerate(self.objects):
+            where = f"objects.{object.id or number}"
+            for name in _twice([mode.id for mode in object.modes]):
+                yield f"{where}.modes: {name} is declared twice"
+            for name in _twice([field.id for field in object.fields]):
+                yield f"{where}.fields: {name} is declared twice"
 
     def _of_requests(self) -> Iterator[str]:
         used = {mode.verb(each) for mode in self.modes for each in Operation} - {None}
         for name in sorted(str(one) for one in used - self.requests.keys()):
-            yield f'objects: a mode names the request "{name}", which is not among requests'
+            yield f"objects: {unknown('Request', name, list(self.requests))}"
         for name in sorted(self.requests.keys() - used):
             yield f"requests.{name}: no mode names it"
 
-    def _of_names(self) -> Iterator[str]:
-        """Names in templates that nothing could ever stand for."""
-        if "{{" in self.base_url and (beside := _named(self.base_url) - {"settings"}):
-            yield f"base_url: names {min(beside)}, but only settings are known there"
-        if any(object.custom_fields for object in self.objects):
-            return
-        fields = {field.id.partition(".")[0] for object in self.objects for field in object.fields}
-        for name, request in self.requests.items():
+    def _of_fields(self) -> Iterator[str]:
+        """Names that nothing could ever stand for, where no other fields can be mapped."""
+        for object in self.objects:
+            if not object.custom_fields:
+                known = {field.id.partition(".")[0] for field in object.fields}
+                modes = [mode.mode() for mode in object.modes]
+                verbs = {mode.verb(each) for mode in modes for each in Operation}
+                for where, names in self._named(verbs):
+                    for name in sorted(names - known):
+                        yield f"{where}: {unknown('Field', name, sorted(known))}"
+
+    def _named(self, verbs: Collection[str | None]) -> Iterator[tuple[str, set[str]]]:
+        """The fields that are named by some requests, and by what holds for all of them."""
+        requests = {name: one for name, one in self.requests.items() if name in verbs}
+        for name, request in requests.items():
             if request.payload != "event":
-                for unknown in sorted(Prepared(request).columns - NAMES - fields):
-                    yield f"requests.{name}: a template names {unknown}, which is no field"
+                members = {each.members("fields") for each in templates(request.model_dump())}
+                named = Prepared(request).columns - NAMES
+                yield f"requests.{name}", set(named.union(*members))
+            if request.answer.rows and (field := request.answer.rows.field):
+                yield f"requests.{name}.answer.rows.field", {field.partition(".")[0]}
+        if self.group_by:
+            yield "group_by", {self.group_by.partition(".")[0]}
+        if self.consent:
+            yield "consent_at", {self.consent_at.partition(".")[0]}
+        if self.filter and all(request.payload != "event" for request in requests.values()):
+            yield "filter", set(Condition.parse(self.filter).columns - NAMES)
+
+    def _of_places(self) -> Iterator[str]:
+        """Names that nothing is called by, where settings and options are known."""
+        forms = {"settings": self.settings, "options": self.options}
+        for name, request in self.requests.items():
+            yield from unknown_members(f"requests.{name}", request.model_dump(), forms)
+        for where in ("base_url", "auth", "signing"):
+            yield from of_settings(where, getattr(self, where), self.settings)
+        if self.check:
+            yield from of_settings("check.url", self.check.url, self.settings)
+        yield from unfit(self.base_url, self.auth, self.signing)
 
 
-def _named(source: str) -> frozenset[str]:
-    try:
-        return Template.parse(source).columns
-    except ConfigError:
-        return frozenset()
-
-
-def _of_access(where: str, parts: Mapping[str, Any], model: Any) -> Iterator[str]:
-    """What is wrong with a way of being let in, as far as it shows before there are settings."""
-    try:
-        named = Structure.parse(dict(parts)).columns
-    except ConfigError as error:
-        yield f"{where}: {error.message}"
-        return
-    if beside := named - {"settings"}:
-        yield f"{where}: names {min(beside)}, but only settings are known there"
-    try:
-        TypeAdapter(model).validate_python(dict(parts))
-    except ValidationError as error:
-        for detail in error.errors(include_url=False, include_input=False):
-            path = detail["loc"][1:]  # the first is the scheme
-            if "{{" not in str(_at(parts, path)):
-                yield f"{'.'.join(map(str, (where, *path)))}: {_message(detail)}"
-
-
-def _message(detail: Any) -> str:
-    if detail["type"] == "extra_forbidden":
-        return "does not exist here"
-    if detail["type"] == "union_tag_invalid":
-        return f"scheme must be one of {detail['ctx']['expected_tags']}"
-    return str(detail["msg"].removeprefix("Value error, "))
-
-
-def _at(value: Any, path: Collection[Any]) -> Any:
-    for part in path:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
+def _twice(names: list[Any]) -> list[Any]:
+    return sorted({name for name in names if names.count(name) > 1})

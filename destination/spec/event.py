@@ -13,7 +13,6 @@ from destination.coercion import coerce
 from destination.errors import RowError
 from destination.literals import parse_moment
 from destination.model import Field, FieldType
-from destination.template.values import text
 
 SPELLINGS = {
     "user_id": "userId",
@@ -48,12 +47,12 @@ def canonical_event(
         RowError: Its type is none, or it lacks the name that its type needs.
     """
     known, others = _sorted(fields)
-    type = known.get("type") or ("track" if known.get("event") else "identify")
+    type = _text("type", known) or ("track" if known.get("event") else "identify")
     if type not in TYPES:
         raise RowError(f"type: expected one of {', '.join(TYPES)}")
     named = _named(type, known, others)
-    ids = {name: text(known[name]) for name in IDS if known.get(name) is not None}
-    id = ids.get("messageId") or event_id
+    ids = {name: _text(name, known) for name in IDS}
+    id = ids["messageId"] or event_id
     place = "properties" if type in ("track", "page") else "traits"
     parts = {name: _object(name, others.pop(name, None)) for name in ("properties", "traits")}
     parts[place] = others | parts[place]
@@ -61,9 +60,9 @@ def canonical_event(
         "type": type,
         **named,
         **parts,
-        "userId": ids.get("userId"),
-        "anonymousId": ids.get("anonymousId") or anonymous_id,
-        "groupId": ids.get("groupId"),
+        "userId": ids["userId"],
+        "anonymousId": ids["anonymousId"] or anonymous_id,
+        "groupId": ids["groupId"],
         "context": _spelled(_object("context", known.get("context")), CONTEXT_SPELLINGS),
         "timestamp": _moment(known.get("timestamp"), now),
         "messageId": id,
@@ -85,21 +84,40 @@ def _sorted(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     known, others = dict[str, Any](), dict[str, Any]()
     for name, value in fields.items():
         member = SPELLINGS.get(name, name)
-        (known if member in _MEMBERS else others)[member] = value
+        if member not in _MEMBERS:
+            others[name] = value
+        elif value is not None or member not in known:
+            known[member] = value
     return known, others
 
 
 def _named(type: str, known: Mapping[str, Any], others: dict[str, Any]) -> dict[str, Any]:
     """``event`` says what was tracked, ``name`` which page it was; a person's name is a trait."""
+    page = {"name": others.pop("name", None)} if type == "page" else {}
+    named = {"event": _text("event", known)} | {name: _text(name, page) for name in page}
     needed = {"track": "event", "page": "name"}.get(type)
-    name = others.pop("name", None) if type == "page" else known.get("event")
-    if needed and not name:
+    if needed and not named[needed]:
         raise RowError(f"{needed}: required for events of type {type}")
-    return {needed: name} if needed else {}
+    return {name: text for name, text in named.items() if text}
+
+
+_FIELDS = {
+    **{name: Field(name) for name in ("type", "event", "name", *IDS)},
+    **{name: Field(name, type=FieldType.OBJECT) for name in ("properties", "traits", "context")},
+}
+
+
+def _text(name: str, values: Mapping[str, Any]) -> str | None:
+    """What has this name, as text that is not empty. Raises RowError for a list or an object."""
+    text: str | None = coerce(_FIELDS[name], values.get(name))
+    return text or None
 
 
 def _object(name: str, value: Any) -> dict[str, Any]:
-    object: dict[str, Any] | None = coerce(Field(name, type=FieldType.OBJECT), value)
+    """The object that a value is, or is the text of; null is an empty one."""
+    if type(value) is dict:  # as deep as rows may be
+        return value
+    object: dict[str, Any] | None = coerce(_FIELDS[name], value)
     return object or {}
 
 
@@ -115,4 +133,8 @@ def _moment(value: Any, now: datetime) -> str:
         if parsed is None:
             raise RowError("timestamp: expected a date and time such as 2026-01-31T09:30:00Z")
         moment = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:
+        raise RowError("timestamp: the first or last day there is, in another zone") from None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from destination.strict import SecretLine, Strict
+from destination.sync import unknown
 
 _NAME = re.compile(r"[a-z][A-Za-z0-9_]*")
 _TYPES: Mapping[Any, Any] = {
@@ -32,41 +33,66 @@ _KEYS = frozenset({"type", "properties", "required", "title", "description", "$c
 
 def _schema(value: dict[str, Any]) -> dict[str, Any]:
     """A JSON Schema of an object whose properties have names that a setting can have."""
-    try:
-        jsonschema.Draft202012Validator.check_schema(value)
-    except jsonschema.SchemaError as error:
-        place = "/".join(map(str, error.absolute_path))
-        raise ValueError(f"is no JSON Schema: {place}: {error.message[:200]}") from None
-    for problem in _unfit(value):
-        raise ValueError(problem)
+    if problems := [*_unfit(value)] or [*_wrong(value)]:
+        raise ValueError("\n".join(problems))
     return value
 
 
 def _unfit(schema: Mapping[str, Any]) -> Iterator[str]:
     """Why no form can be made of a schema."""
-    if _refers(schema):
+    if _holds(schema, "$ref"):
         yield "$ref is not followed: write what it stands for"
-    for key in schema.keys() - _KEYS:
+    for key in sorted(schema.keys() - _KEYS):
         yield f"{key}: a form has {', '.join(sorted(_KEYS))} only"
     if schema.get("type", "object") != "object":
         yield "must be the schema of an object"
     properties = schema.get("properties", {})
-    yield from (
-        f"required: there is no property {name[:80]}"
-        for name in schema.get("required", ())
-        if name not in properties
-    )
+    if not isinstance(properties, dict):
+        yield "properties: must be a table of names and their schemas"
+        return
+    required = schema.get("required", ())
+    for name in required if isinstance(required, list) else ():
+        if str(name) not in properties:
+            yield f"required: {unknown('Property', str(name), list(properties))}"
     for name, prop in properties.items():
-        if not _NAME.fullmatch(name) or hasattr(BaseModel, name):
-            yield f"{name[:80]}: a name has letters, digits and underscores"
-        if not isinstance(prop, dict) or prop.get("type", "string") not in _TYPES:
-            yield f"{name}: its type must be one of {', '.join(_TYPES)}"
+        yield from (f"{name[:80]}: {problem}" for problem in _unfit_property(name, prop))
 
 
-def _refers(value: Any) -> bool:
+def _unfit_property(name: str, prop: Any) -> Iterator[str]:
+    if not _NAME.fullmatch(name):
+        yield "a name starts with a small letter and has letters, digits and underscores only"
+    if hasattr(BaseModel, name):
+        yield "this name is taken"
+    if not isinstance(prop, dict):
+        yield "must be a JSON Schema"
+        return
+    kind = prop.get("type", "string")
+    if not isinstance(kind, str) or kind not in _TYPES:
+        yield f"its type must be one of {', '.join(_TYPES)}"
+    elif prop.get("writeOnly") and kind != "string":
+        yield "what is writeOnly is text"
+    if any(_holds(inner, "writeOnly") for inner in prop.values()):
+        yield "what is writeOnly stands by itself, not inside of another"
+
+
+def _wrong(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Why a schema is none, or contradicts itself."""
+    checker = jsonschema.Draft202012Validator
+    try:
+        checker.check_schema(schema, format_checker=checker.FORMAT_CHECKER)
+    except jsonschema.SchemaError as error:
+        yield f"{'.'.join(map(str, error.absolute_path))}: {error.message[:200]}"
+        return
+    for name, prop in schema.get("properties", {}).items():
+        if "default" in prop and not checker(prop).is_valid(prop["default"]):
+            yield f"{name}: its default is not one of its values"
+
+
+def _holds(value: Any, key: str) -> bool:
+    """Whether a key stands anywhere in a value of JSON."""
     if isinstance(value, dict):
-        return "$ref" in value or any(map(_refers, value.values()))
-    return isinstance(value, list) and any(map(_refers, value))
+        return key in value or any(_holds(inner, key) for inner in value.values())
+    return isinstance(value, list) and any(_holds(inner, key) for inner in value)
 
 
 FormSchema = Annotated[dict[str, Any], AfterValidator(_schema)]

@@ -1,6 +1,7 @@
 """A destination whose requests are declared: for each verb one, sent for each record or batch."""
 
-from collections.abc import Hashable, Mapping, Sequence
+import asyncio
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -8,14 +9,16 @@ from typing import Any
 
 import httpx
 
+from destination.deadline import give_way
 from destination.errors import DestinationError, FatalError, RefusedError, TargetError
 from destination.fingerprint import event_id
 from destination.model import Batch, Limits, Mode, Operation, Record, Rejection
 from destination.plugin import Destination, OptionsT, SettingsT
 from destination.singly import each
-from destination.spec.answer import ToldError, refusals, refused_row
+from destination.spec.answer import ToldError
 from destination.spec.prepared import Payload, Prepared
 from destination.spec.request import LARGEST_ARRAY, Request
+from destination.spec.results import refusals, refused_row
 from destination.spec.selection import Selection, consents, group_of
 from destination.spec.writer import Writer
 from destination.template import Condition
@@ -71,6 +74,9 @@ class HttpDestination(Destination[SettingsT, OptionsT]):
         told = any(one.answer.rows is not None for one in self._declared.requests.values())
         return LONG_ANSWER if told else MAX_ANSWER
 
+    _asker: Writer | None = None
+    """What filters of the call before saw; the next row is most often of the same call."""
+
     @cached_property
     def _condition(self) -> Condition | None:
         source = self._declared.selection.filter
@@ -82,14 +88,13 @@ class HttpDestination(Destination[SettingsT, OptionsT]):
         modes = [each for each in declared.modes if mode is None or each.id == mode]
         verbs = {each.verb(operation) for each in modes for operation in Operation}
         requests = [one for verb, one in declared.requests.items() if verb in verbs]
-        limits = declared.limits
-        size = max((request.most for request in requests), default=1)
+        arrays = [request for request in requests if request.batching == "array"]
         harmless = bool(requests) and all(request.idempotent for request in requests)
         return replace(
-            limits,
-            batch_size=size,
-            largest_batch=LARGEST_ARRAY if size > 1 else None,
-            remember=0.0 if harmless else limits.remember,
+            declared.limits,
+            batch_size=min((each.most for each in arrays), default=1),
+            largest_batch=min((each.batch_size or LARGEST_ARRAY for each in arrays), default=None),
+            remember=0.0 if harmless else declared.limits.remember,
         )
 
     def classify(self, response: httpx.Response) -> DestinationError | None:
@@ -107,8 +112,9 @@ class HttpDestination(Destination[SettingsT, OptionsT]):
             return False
         if self._condition is None:
             return True
-        now = datetime.now(UTC)
-        return self._condition.holds(self._writer(batch, now).values(record), now=now)
+        if self._asker is None or self._asker.batch is not batch:
+            self._asker = self._writer(batch, self._condition.columns)
+        return self._condition.holds(self._asker.values(record), now=self._asker.now)
 
     def group(self, record: Record, options: OptionsT) -> Hashable | None:
         """Records that agree in the field by which they are grouped."""
@@ -116,7 +122,7 @@ class HttpDestination(Destination[SettingsT, OptionsT]):
 
     async def deliver(self, batch: Batch[OptionsT]) -> Sequence[Rejection]:
         """One request for each payload, or for all of them; the answer may refuse some."""
-        writer = self._writer(batch, datetime.now(UTC))
+        writer = self._writer(batch)
         payloads, rejections = await writer.payloads()
         if not payloads:
             return rejections
@@ -130,9 +136,8 @@ class HttpDestination(Destination[SettingsT, OptionsT]):
             sent = (record for payload in payloads for record in payload.records)
             return [*rejections, *(record.reject(error) for record in sent)]
 
-    def _writer(self, batch: Batch[OptionsT], now: datetime) -> Writer:
-        declared = self._declared
-        names = self._condition.columns if self._condition else ()
+    def _writer(self, batch: Batch[OptionsT], names: Collection[str] | None = None) -> Writer:
+        declared, now = self._declared, datetime.now(UTC)
         prepared = self._prepared[batch.verb]
         return Writer(batch, prepared, declared.selection, declared.settings, now, names)
 
@@ -152,8 +157,7 @@ class HttpDestination(Destination[SettingsT, OptionsT]):
         ]
 
     async def _send(self, writer: Writer, payloads: Sequence[Payload]) -> list[Rejection]:
-        prepared = writer.prepared
-        outgoing = prepared.outgoing(payloads, writer.shared, writer.now)
+        prepared, outgoing = writer.prepared, writer.outgoing(payloads)
         records = [record for payload in payloads for record in payload.records]
         extensions: dict[str, Any] = {PREPARED: prepared}
         if self._declared.identified:
@@ -174,9 +178,8 @@ class HttpDestination(Destination[SettingsT, OptionsT]):
         if prepared.answer.rows is None:
             return []
         sent = [payload.records for payload in payloads]
-        refused = refusals(prepared.answer.rows, response, sent)
-        return [
-            record.reject(refused_row(words, record))
-            for position, words in refused.items()
-            for record in sent[position]
-        ]
+        turn, rejections = asyncio.get_running_loop().time(), list[Rejection]()
+        for position, words in refusals(prepared.answer.rows, response, sent).items():
+            rejections += [record.reject(refused_row(words, record)) for record in sent[position]]
+            turn = await give_way(turn)
+        return rejections

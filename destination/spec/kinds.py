@@ -1,5 +1,6 @@
 """From a spec file to a kind of destination, which nothing can tell from one written in Python."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import new_class
 from typing import Any, ClassVar
@@ -12,16 +13,10 @@ from destination.spec.document import Document
 from destination.spec.files import read
 from destination.spec.forms import model_of, plain
 from destination.spec.http import Declared, HttpDestination
-from destination.strict import Address, Strict
-from destination.template import Structure, Template, UrlTemplate
-from destination.vendor.access import Auth, Signing, credentials
+from destination.spec.places import Access
+from destination.template import Structure, Template, TemplateError, UrlTemplate
+from destination.vendor.access import credentials
 from destination.vendor.connection import Connection
-
-
-class _Access(Strict):
-    base_url: Address
-    auth: Auth
-    signing: Signing | None
 
 
 class SpecDestination(HttpDestination[BaseModel, BaseModel]):
@@ -31,21 +26,22 @@ class SpecDestination(HttpDestination[BaseModel, BaseModel]):
 
     def __init__(self, settings: BaseModel) -> None:
         super().__init__(settings)
-        self._values = plain(settings)
         self._access = self._read_access()
 
-    def _read_access(self) -> _Access:
+    def _read_access(self) -> Access:
         """Where the vendor is and how to be let in, with the settings in their places."""
-        document, known = self.document, {"settings": self._values}
-        parts = {
-            "base_url": Template.parse(document.base_url).render(known),
-            "auth": Structure.parse(document.auth).value(known),
-            "signing": document.signing and Structure.parse(document.signing).value(known),
-        }
+        document, known = self.document, {"settings": plain(self.settings)}
         try:
-            return _Access.model_validate(parts)
+            parts = {
+                "base_url": Template.parse(document.base_url).render(known),
+                "auth": Structure.parse(document.auth).value(known),
+                "signing": document.signing and Structure.parse(document.signing).value(known),
+            }
+            return Access.model_validate(parts)
         except ValidationError as error:
-            raise ConfigError("\n".join(explained(error, _Access))) from None
+            raise ConfigError("\n".join(explained(error, Access))) from None
+        except TemplateError as error:
+            raise ConfigError(error.message) from None
 
     def declared(self) -> Declared:
         """What the document says."""
@@ -54,7 +50,7 @@ class SpecDestination(HttpDestination[BaseModel, BaseModel]):
             document.requests,
             document.modes,
             document,
-            self._values,
+            plain(self.settings),
             document.limits.limits(),
             identified=document.signing is not None,
         )
@@ -71,7 +67,7 @@ class SpecDestination(HttpDestination[BaseModel, BaseModel]):
         """The document's own request, where it has one."""
         if self.document.check is None:
             return "the file names no request that reads, so nothing was asked"
-        url = UrlTemplate.parse(self.document.check.url).render({"settings": self._values})
+        url = UrlTemplate.parse(self.document.check.url).render({"settings": plain(self.settings)})
         await self.http.request("GET", url)
         return None
 
@@ -82,6 +78,9 @@ def kind_of(document: Document) -> type[SpecDestination]:
         "__doc__": document.description or f"Rows to {document.label or document.name}.",
         "kind": document.name,
         "label": document.label,
+        "limits": replace(
+            document.limits.limits(), batch_size=max(one.most for one in document.requests.values())
+        ),
         "objects": tuple(one.object() for one in document.objects),
         "settings_model": model_of("Settings", document.settings),
         "options_model": model_of("Options", document.options),

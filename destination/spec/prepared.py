@@ -1,7 +1,8 @@
 """A request made ready: its templates parsed, its parts written for one row or for a batch."""
 
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from destination.template import (
     HeaderTemplate,
     JsonTemplate,
     Structure,
+    TemplateError,
     UrlTemplate,
 )
 from destination.vendor.encoding import encode
@@ -34,13 +36,14 @@ class Payload:
 
     Args:
         values: What templates see.
-        body: The payload itself: pairs for a form, None where nothing is sent.
+        body: The payload itself: pairs for a form.
+        allowance: What is left of it for the templates of the address.
     """
 
     records: Sequence[Record]
     values: Mapping[str, Any]
-    body: Any = None
-    allowance: Allowance = field(default_factory=Allowance, compare=False)
+    body: Any
+    allowance: Allowance = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,10 @@ class Prepared:
             self._template = FormTemplate.parse(request.template)
         elif request.template is not None:
             self._template = parsed_template(request.template)
-        self._wrap = _wrapping(request.wrapper)
-        parts = (self._url, self._query, self._template, *self._headers)
-        self.columns = frozenset[str]().union(*(part.columns for part in parts if part))
+        self._wrapper = _wrapper(request.wrapper)
+        parts = (self._url, self._query, self._template, self._wrapper, *self._headers)
+        named = (part.columns for part in parts if part)
+        self.columns = frozenset[str]().union(*named) - {"payloads"}
         """The names that its templates read."""
 
     @property
@@ -79,21 +83,23 @@ class Prepared:
         """What the body is, where no header says otherwise."""
         return FORM if self.request.encoding == "form" else JSON
 
-    def written(self, payload: Payload, plain: Any, now: datetime) -> Any:
+    def payload(
+        self, records: Sequence[Record], values: Mapping[str, Any], plain: Any, now: datetime
+    ) -> Payload:
         """
-        The body of one payload: what its template makes of it, or the plain one.
+        The payload of these records: what its template makes of the values, or the plain one.
 
         Raises:
             TemplateError: The template fails on these values.
         """
-        values, allowance = payload.values, payload.allowance
-        match self._template:
-            case None:
-                return plain
-            case FormTemplate():
-                return self._template.pairs(values, now=now, allowance=allowance)
-            case template:
-                return template.value(values, now=now, allowance=allowance)
+        allowance, body = Allowance(), plain
+        if isinstance(self._template, FormTemplate):
+            body = self._sent(self._template.pairs(values, now=now, allowance=allowance))
+        elif self._template is not None:
+            body = self._template.value(values, now=now, allowance=allowance)
+        if self.request.omit_empty and isinstance(body, dict):
+            body = filled(body)
+        return Payload(records, values, body, allowance)
 
     def outgoing(
         self, payloads: Sequence[Payload], shared: Mapping[str, Any], now: datetime
@@ -102,7 +108,7 @@ class Prepared:
         The request that carries these payloads: all of them in an array, or a single one.
 
         Args:
-            shared: What the templates of an array's address see.
+            shared: What the templates of an array's address and of its wrapper see.
 
         Raises:
             TemplateError: A template of its address or headers fails.
@@ -121,14 +127,19 @@ class Prepared:
                 headers = {**_without(headers, header.name), header.name: line}
         address = self._address(values, allowance, now)
         if len(address) > LONGEST_URL:
-            raise RowError(f"its URL has more than {LONGEST_URL:,} characters", code=Code.TOO_LARGE)
+            problem = f"not sent: its URL has more than {LONGEST_URL:,} characters"
+            raise RowError(problem, code=Code.TOO_LARGE)
         return Outgoing(self.request.method, address, headers, content)
 
     def _content(
         self, payloads: Sequence[Payload], values: Mapping[str, Any], now: datetime
     ) -> bytes | None:
         if self.batched:
-            return encode(self._wrap([each.body for each in payloads], values, now))
+            array = [each.body for each in payloads]
+            if self._wrapper is None:
+                return encode(array)
+            with _told_as("wrapper"):
+                return encode(self._wrapper.value({**values, "payloads": array}, now=now))
         [payload] = payloads
         if self.request.payload == "none":
             return None
@@ -136,11 +147,18 @@ class Prepared:
             return urllib.parse.urlencode(payload.body).encode()
         return encode(payload.body)
 
+    def _sent(self, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        return [pair for pair in pairs if pair[1]] if self.request.omit_empty else pairs
+
     def _address(self, values: Mapping[str, Any], allowance: Allowance, now: datetime) -> str:
-        url = self._fixed or self._url.render(values, now=now, allowance=allowance)
+        url = self._fixed
+        if url is None:
+            with _told_as("url"):
+                url = self._url.render(values, now=now, allowance=allowance)
         if self._query is None:
             return url
-        pairs = self._query.pairs(values, now=now, allowance=allowance)
+        with _told_as("query"):
+            pairs = self._sent(self._query.pairs(values, now=now, allowance=allowance))
         query = urllib.parse.urlencode(pairs, quote_via=urllib.parse.quote)
         return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
 
@@ -149,21 +167,29 @@ def ungrouped(selection: Selection, requests: Mapping[str, Request]) -> Iterator
     """Requests that would send the first row of a group only, where rows are grouped."""
     for name, request in requests.items() if selection.group_by else ():
         if "records" not in Prepared(request).columns:
-            yield f"{name}: rows are grouped, so its template must name records"
+            yield f"{name}: rows are grouped, so a template must name records"
 
 
-Wrap = Callable[[list[Any], Mapping[str, Any], datetime], Any]
+def filled(members: Mapping[str, Any]) -> dict[str, Any]:
+    """The members without those that are null or an empty text, or objects of nothing else."""
+    inner = {k: filled(v) or None if isinstance(v, dict) and v else v for k, v in members.items()}
+    return {name: value for name, value in inner.items() if value is not None and value != ""}
 
 
-def _wrapping(wrapper: str | dict[str, Any] | list[Any] | None) -> Wrap:
-    """What puts an array into what it stands in."""
-    match wrapper:
-        case None:
-            return lambda array, values, now: array
-        case str():
-            return lambda array, values, now: {wrapper: array}
-    structure = Structure.parse(wrapper)
-    return lambda array, values, now: structure.value({**values, "payloads": array}, now=now)
+def _wrapper(wrapper: str | dict[str, Any] | list[Any] | None) -> Structure | None:
+    """What an array stands in; a name is that of an object's only member."""
+    if isinstance(wrapper, str):
+        wrapper = {wrapper: "{{ payloads }}"}
+    return None if wrapper is None else Structure.parse(wrapper)
+
+
+@contextmanager
+def _told_as(which: str) -> Iterator[None]:
+    """Of several templates a row's failure names the one that failed."""
+    try:
+        yield
+    except TemplateError as error:
+        raise TemplateError(f"{which}: {error.message}") from None
 
 
 def _is_fixed(source: str) -> bool:
@@ -175,6 +201,5 @@ def _without(headers: Mapping[str, str], name: str) -> dict[str, str]:
 
 
 def _too_large(payloads: Sequence[Payload], limit: Size) -> RefusedError | RowError:
-    several = sum(len(payload.records) for payload in payloads) > 1
-    kind = RefusedError if several else RowError
+    kind = RefusedError if len(payloads) > 1 else RowError
     return kind(f"not sent: larger than {limit:,} bytes", code=Code.TOO_LARGE)

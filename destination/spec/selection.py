@@ -1,6 +1,6 @@
 """Which records are sent, and which of them together."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -39,21 +39,25 @@ def consents(selection: Selection, fields: Mapping[str, Any]) -> bool:
     Whether every category that is required is granted.
 
     Categories stand in the field itself or one level down, under ``categories`` or
-    ``canonical``. What cannot be read as true is not granted.
+    ``canonical``; where several of these tell of one, all must grant it. An object may be the text
+    of one. What cannot be read as true is not granted.
     """
     if not selection.consent:
         return True
-    held = at(fields, selection.consent_at)
-    places = [held, at(held, "categories"), at(held, "canonical")]
-    return all(any(_granted(at(place, each)) for place in places) for each in selection.consent)
+    held: Any = fields
+    for name in selection.consent_at.split("."):
+        held = _object(held).get(name)
+    held = _object(held)
+    places = (held, _object(held.get("categories")), _object(held.get("canonical")))
+    return all(_granted([place.get(each) for place in places]) for each in selection.consent)
 
 
 def group_of(selection: Selection, fields: Mapping[str, Any]) -> Hashable | None:
-    """What groups a record; None where it does not have the field. Raises RowError for a list."""
+    """What groups a record; None where its field is empty. Raises RowError for a list."""
     value = at(fields, selection.group_by) if selection.group_by else None
     if isinstance(value, list | dict):
         raise RowError(f"{selection.group_by}: a list or an object cannot group rows")
-    return value if value is None else (type(value), value)
+    return None if value in (None, "") else (type(value), value)
 
 
 def at(value: Any, path: str) -> Any:
@@ -63,8 +67,24 @@ def at(value: Any, path: str) -> Any:
     return value
 
 
-def _granted(value: Any) -> bool:
+_OBJECT = DeclaredField("consent", type=FieldType.OBJECT)
+_BOOLEAN = DeclaredField("consent", type=FieldType.BOOLEAN)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """The object that a value is, or is the text of; else an empty one."""
+    if not isinstance(value, str):
+        return value if isinstance(value, Mapping) else {}
     try:
-        return coerce(DeclaredField("consent", type=FieldType.BOOLEAN), value) is True
+        return coerce(_OBJECT, value) or {}
+    except RowError:
+        return {}
+
+
+def _granted(told: Sequence[Any]) -> bool:
+    """Whether something tells of it, and nothing tells otherwise."""
+    try:
+        told = [coerce(_BOOLEAN, each) for each in told if each is not None]
     except RowError:
         return False
+    return bool(told) and all(told)

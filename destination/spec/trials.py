@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -15,17 +16,22 @@ from destination.errors import ConfigError, FatalError
 from destination.instance import Instance
 from destination.mapping import Column, Entry, FieldMapping
 from destination.metrics import Metrics
-from destination.model import Rejection, Row
+from destination.model import Object, Rejection, Row
 from destination.problems import explained
-from destination.spec.document import ExpectedRequest, Reply, Trial
+from destination.spec.declarations import ExpectedRequest, Reply, Trial
 from destination.spec.kinds import SpecDestination
 from destination.state.sqlite import SqliteStore
-from destination.sync import Sync
+from destination.sync import Sync, unknown
 from destination.tuning import Tuning
 from destination.vendor.auth import ERRAND
 
 ANY = "*"
 """What an expected text is that stands for any value."""
+
+_NOTHING: Any = object()
+
+ID = "id"
+"""The column of a record that is its row's id, and a field only where one is called so."""
 
 SECONDS = 25.0
 TUNING = Tuning(attempts=1, concurrency=1, rate=1e6, burst=1_000_000, remember=0.0)
@@ -40,6 +46,7 @@ async def differences(kind: type[SpecDestination], trial: Trial) -> list[str]:
     except ConfigError as error:
         return [error.message]
     return [
+        *_of_records(kind, trial),
         *_of_requests(trial.requests, vendor.requests),
         *_of_rejections(trial, rejections),
         *_of_error(trial.error, failure),
@@ -72,17 +79,24 @@ async def _delivered(
 
 def _sync(kind: type[SpecDestination], trial: Trial) -> Sync:
     """Every field of the records is mapped from the column of its name."""
-    identifiers = {
-        field.id for object in kind.objects for field in object.fields if field.identifier
-    }
+    fields = {field.id: field for object in _objects(kind, trial) for field in object.fields}
     names = dict.fromkeys(name for record in trial.records for name in record)
-    entries = tuple(Entry(name, Column(name), name in identifiers) for name in names)
-    return Sync(trial.object, trial.mode, FieldMapping(entries), trial.options, id_column="id")
+    entries = tuple(
+        Entry(name, Column(name), name in fields and fields[name].identifier)
+        for name in names
+        if name in fields or name != ID
+    )
+    return Sync(trial.object, trial.mode, FieldMapping(entries), trial.options, id_column=ID)
+
+
+def _objects(kind: type[SpecDestination], trial: Trial) -> list[Object]:
+    """The object that the rows go to; all, where the test does not say which."""
+    return [one for one in kind.objects if trial.object in (None, one.id)]
 
 
 def _rows(trial: Trial) -> list[Row]:
     return [
-        Row(position, record.get("id", position + 1), record)
+        Row(position, record.get(ID, position + 1), record)
         for position, record in enumerate(trial.records)
     ]
 
@@ -91,7 +105,7 @@ class _Vendor(httpx.AsyncBaseTransport):
     """Answers what the test says, keeps what it was sent, and gives a token to who asks."""
 
     def __init__(self, replies: Sequence[Reply]) -> None:
-        self._replies = list(replies) or [Reply()]
+        self._replies = list(replies) or [Reply(body={})]
         self.requests: list[httpx.Request] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -111,6 +125,15 @@ def _response(reply: Reply) -> httpx.Response:
     return httpx.Response(reply.status, headers=headers, stream=stream)
 
 
+def _of_records(kind: type[SpecDestination], trial: Trial) -> Iterator[str]:
+    """Names that are no field's, where no others can be mapped: the test would not see them."""
+    objects = _objects(kind, trial)
+    known = [field.id for object in objects for field in object.fields]
+    if not any(object.custom_fields for object in objects):
+        names = {name for record in trial.records for name in record} - {ID, *known}
+        yield from (f"records: {unknown('Field', name, known)}" for name in sorted(names))
+
+
 def _of_requests(
     expected: Sequence[ExpectedRequest], sent: Sequence[httpx.Request]
 ) -> Iterator[str]:
@@ -120,15 +143,16 @@ def _of_requests(
         parts: list[tuple[str, Any, Any]] = [
             ("method", want.method, have.method),
             ("url", want.url, str(have.url)),
-            ("body", want.body, _body(have)),
+            ("body", _NOTHING if want.body is None else want.body, _body(have)),
             *(
-                (f"header {name}", value, have.headers.get(name))
+                (f"header {name}", value, have.headers.get(name, _NOTHING))
                 for name, value in want.headers.items()
             ),
         ]
         for part, wanted, given in parts:
-            if not _matches(wanted, given):
-                yield f"request {number}: its {part} is {_shown(given)}, expected {_shown(wanted)}"
+            for place, this, that in _unlike(wanted, given):
+                where = f"{part} at {place}" if place else part
+                yield f"request {number}: its {where} is {_shown(that)}, expected {_shown(this)}"
 
 
 def _of_rejections(trial: Trial, rejections: Sequence[Rejection]) -> Iterator[str]:
@@ -154,7 +178,7 @@ def _of_error(wanted: str | None, failure: FatalError | None) -> Iterator[str]:
 def _body(request: httpx.Request) -> Any:
     """JSON as it is, a form's parameters by name, anything else as text."""
     if not request.content:
-        return None
+        return _NOTHING
     if request.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
         pairs = parse_qsl(request.content.decode(), keep_blank_values=True)
         names = dict.fromkeys(name for name, _ in pairs)
@@ -166,17 +190,20 @@ def _body(request: httpx.Request) -> Any:
         return request.content.decode(errors="replace")
 
 
-def _matches(expected: Any, given: Any) -> bool:
-    if expected == ANY:
-        return given is not None
+def _unlike(expected: Any, given: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two values of JSON differ, as a JSON Pointer, and what stands there in each."""
     if isinstance(expected, Mapping) and isinstance(given, Mapping):
-        return expected.keys() == given.keys() and all(
-            _matches(value, given[name]) for name, value in expected.items()
-        )
-    if isinstance(expected, list) and isinstance(given, list):
-        return len(expected) == len(given) and all(map(_matches, expected, given))
-    return isinstance(expected, bool) is isinstance(given, bool) and bool(expected == given)
+        for name in {**expected, **given}:
+            wanted, had = expected.get(name, _NOTHING), given.get(name, _NOTHING)
+            yield from _unlike(wanted, had, f"{place}/{name}")
+    elif isinstance(expected, list) and isinstance(given, list):
+        for number, (wanted, had) in enumerate(zip_longest(expected, given, fillvalue=_NOTHING)):
+            yield from _unlike(wanted, had, f"{place}/{number}")
+    elif expected == ANY and given is not _NOTHING:
+        return
+    elif isinstance(expected, bool) is not isinstance(given, bool) or expected != given:
+        yield place, expected, given
 
 
 def _shown(value: Any) -> str:
-    return "missing" if value is None else json.dumps(value, ensure_ascii=False)
+    return "nothing" if value is _NOTHING else json.dumps(value, ensure_ascii=False)

@@ -2,20 +2,17 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from destination.deadline import give_way
 from destination.errors import DestinationError
 from destination.fingerprint import anonymous_id, event_id
 from destination.model import Batch, Record, Rejection
 from destination.spec.event import canonical_event, in_both_spellings
-from destination.spec.prepared import Payload, Prepared
+from destination.spec.prepared import Outgoing, Payload, Prepared
 from destination.spec.selection import Selection, group_of
-
-TURN = 0.05
-"""Seconds for which payloads may be written before others have a turn."""
 
 
 class Writer:
@@ -25,7 +22,7 @@ class Writer:
     Args:
         settings: What templates see as ``settings``.
         now: The moment of it all.
-        names: What a condition reads, beside the request's templates.
+        names: What is read of a record; by default what the request's templates read.
     """
 
     def __init__(
@@ -35,14 +32,24 @@ class Writer:
         selection: Selection,
         settings: Mapping[str, Any],
         now: datetime,
-        names: Collection[str] = (),
+        names: Collection[str] | None = None,
     ) -> None:
         self.batch = batch
         self.prepared = prepared
         self.now = now
         self._selection = selection
         self._settings = settings
-        self._names = prepared.columns.union(names)
+        self._names = prepared.columns if names is None else names
+        # What takes a while to make is made where a template may come to it.
+        self._event_ids = self._is_event or self._any_of("event_id", "records")
+        self._rows = self._any_of("row", "records")
+
+    @property
+    def _is_event(self) -> bool:
+        return self.prepared.request.payload == "event"
+
+    def _any_of(self, *names: str) -> bool:
+        return not frozenset(names).isdisjoint(self._names)
 
     @cached_property
     def shared(self) -> Mapping[str, Any]:
@@ -53,24 +60,28 @@ class Writer:
             "settings": self._settings,
         }
         if "options" in self._names:
-            shared["options"] = self.batch.options.model_dump(mode="json")
-        if self.prepared.batched and "event_id" in self._names:
-            shared["event_id"] = event_id(self.batch, self.batch.records)
+            shared["options"] = self.batch.options.model_dump(mode="json", exclude_none=True)
         return shared
 
     async def payloads(self) -> tuple[list[Payload], list[Rejection]]:
         """The batch's payloads, and the records of which none can be made."""
-        now = asyncio.get_running_loop().time
-        payloads, rejections, turn = list[Payload](), list[Rejection](), now()
+        turn = asyncio.get_running_loop().time()
+        payloads, rejections = list[Payload](), list[Rejection]()
         for records in self._groups():
             try:
                 payloads.append(self._payload(records))
             except DestinationError as error:
                 rejections += [record.reject(error) for record in records]
-            if now() - turn > TURN:
-                await asyncio.sleep(0)
-                turn = now()
+            turn = await give_way(turn)
         return payloads, rejections
+
+    def outgoing(self, payloads: Sequence[Payload]) -> Outgoing:
+        """The request that carries these payloads. Raises as ``Prepared.outgoing`` does."""
+        shared = self.shared
+        if self.prepared.batched and "event_id" in self._names:
+            records = [record for payload in payloads for record in payload.records]
+            shared = {**shared, "event_id": event_id(self.batch, records)}
+        return self.prepared.outgoing(payloads, shared, self.now)
 
     def _groups(self) -> Sequence[Sequence[Record]]:
         if self._selection.group_by is None:
@@ -84,41 +95,34 @@ class Writer:
         return list(groups.values())
 
     def _payload(self, records: Sequence[Record]) -> Payload:
-        values, plain = self._of(records[0])
+        each = [self._of(record) for record in records]
+        values, plain = each[0]
         if self._selection.group_by is not None:
-            values = {**values, "records": [self._of(record)[0] for record in records]}
+            values = {**values, "records": [own for own, _ in each]}
             if "event_id" in self._names:
                 values["event_id"] = event_id(self.batch, records)
-        payload = Payload(records, values)
-        return replace(payload, body=self.prepared.written(payload, plain, self.now))
+        return self.prepared.payload(records, {**values, **self.shared}, plain, self.now)
 
     def values(self, record: Record) -> Mapping[str, Any]:
         """What templates and conditions see of a record."""
-        return self._of(record)[0]
+        return {**self._of(record)[0], **self.shared}
 
     def _of(self, record: Record) -> tuple[dict[str, Any], Any]:
-        """What templates see of a record, and the payload that needs no template."""
+        """What templates see of a record alone, and the payload that needs no template."""
         members: Mapping[str, Any] = record.fields
         plain: Any = {"operation": self.batch.operation, "id": record.id, "fields": record.fields}
-        id = ""
-        if self.prepared.request.payload == "event" or "event_id" in self._names:
-            id = event_id(self.batch, [record])
-        if self.prepared.request.payload == "event":
-            plain = canonical_event(
-                record.fields,
-                event_id=id,
-                anonymous_id=anonymous_id(self.batch.id_column, record.id),
-                now=self.now,
-            )
+        id = event_id(self.batch, [record]) if self._event_ids else ""
+        if self._is_event:
+            plain = self._event(record, id)
+            id = plain["event_id"]
             members = in_both_spellings(plain) if self._names else {}
         if not self._names:
             return {}, plain
-        return {
-            "id": record.id,
-            **members,
-            "fields": record.fields,
-            "row": record.row,
-            "row_id": record.id,
-            **self.shared,
-            "event_id": id,
-        }, plain
+        own = {"fields": record.fields, "row_id": record.id, "event_id": id}
+        if self._rows:
+            own["row"] = dict(record.row)
+        return {"id": record.id, **members, **own}, plain
+
+    def _event(self, record: Record, id: str) -> dict[str, Any]:
+        someone = anonymous_id(self.batch.id_column, record.id)
+        return canonical_event(record.fields, event_id=id, anonymous_id=someone, now=self.now)

@@ -11,13 +11,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from itertools import count
 from typing import Any
 
 from liquid.token import Token
 
-from destination.literals import depth
+from destination.literals import depth, parse_number
 from destination.template.faults import TemplateError, fault_at, position
 from destination.template.plain import Template
 from destination.template.rendering import Allowance
@@ -90,9 +89,10 @@ class JsonTemplate:
         allowance: Allowance | None = None,
     ) -> Any:
         """
-        The JSON value for this row, of None, bool, int, Decimal, str, list and dict.
+        The JSON value for this row, of None, bool, int, float, Decimal, str, list and dict.
 
-        Numbers are exact, members keep their order, and text can be encoded as UTF-8.
+        Numbers are exact: a Decimal is one that no float is. Members keep their order, and text
+        can be encoded as UTF-8.
 
         Raises:
             TemplateError: It fails on these values, or gives no JSON, or an object with one
@@ -165,11 +165,12 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _no_number(name: str) -> Any:
-    raise ValueError(name)
+def _number(text: str) -> Any:
+    number = parse_number(text)
+    if number is None:
+        raise ValueError(text)
+    return number
 
 
-_decoder = json.JSONDecoder(
-    parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_object
-)
+_decoder = json.JSONDecoder(parse_float=_number, parse_constant=_number, object_pairs_hook=_object)
 _readable = json.JSONEncoder(ensure_ascii=False, default=str)

@@ -1,6 +1,6 @@
 """Templates whose rendering is text, or the value of a single expression."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -41,6 +41,7 @@ class Template:
 
     source: str
     columns: frozenset[str] = field(compare=False)
+    _members: Mapping[str, frozenset[str]] = field(repr=False, compare=False)
     _bound: BoundTemplate = field(repr=False, compare=False)
     _root: Block = field(repr=False, compare=False)
     _weights: Mapping[int, int] = field(repr=False, compare=False)
@@ -69,7 +70,15 @@ class Template:
         for name, places in analysis.filters.items():
             if name not in FILTERS:
                 raise fault_at(source, places[0].index, f"unknown filter '{name}'")
-        return cls(source, frozenset(map(str, analysis.globals)), bound, root, weights)
+        members = {
+            str(name): frozenset(filter(None, (_member(use.segments) for use in uses)))
+            for name, uses in analysis.globals.items()
+        }
+        return cls(source, frozenset(members), members, bound, root, weights)
+
+    def members(self, name: str) -> frozenset[str]:
+        """What it reads of the object of this name, as far as its members are written out."""
+        return self._members.get(name, frozenset())
 
     def render(
         self,
@@ -177,6 +186,11 @@ def _printed(nodes: Iterable[Node], context: RenderContext) -> Iterator[Printed]
         if isinstance(node, Printed):
             yield node
         yield from _printed(node.children(context, include_partials=False), context)
+
+
+def _member(segments: Sequence[Any]) -> str:
+    """What is read of a variable, where that is written out."""
+    return segments[1] if len(segments) > 1 and isinstance(segments[1], str) else ""
 
 
 def _syntax_error(source: str, error: LiquidError) -> TemplateSyntaxError:

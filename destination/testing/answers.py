@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from destination.testing.faults import close
 from destination.testing.link import Fault, Link
-from destination.testing.wire import with_headers
+from destination.wire import with_headers
 
 _BLOCK = 65_536
 _MIB = 1_048_576

@@ -81,6 +81,7 @@ class DestinationContract:
     Tests that a destination inherits.
 
     Args:
+        kind: The stand-in's, and so the kind's, unless ``configured`` says otherwise.
         configuration: A whole sync, valid: object, mode, mappings and options. Its mode sends
             rows to add.
         settings: More of the operator's settings, beside the stand-in's own.
@@ -100,6 +101,10 @@ class DestinationContract:
         """So many valid rows with ids of their own in the column ``id``."""
         raise NotImplementedError
 
+    def configured(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """What the operator configures, from what the stand-in says for the kind of its name."""
+        return {**told, **self.settings}
+
     def play(self, scenario: Callable[[Subject], Awaitable[T]], **settings: Any) -> T:
         """Run a scenario with a destination and its stand-in, in virtual time."""
 
@@ -112,7 +117,7 @@ class DestinationContract:
     async def _subject(self, stack: AsyncExitStack, settings: Mapping[str, Any]) -> Subject:
         stand_in = registry.stand_in(self.kind)(**self.stand_in)
         url = await stack.enter_async_context(listening(stand_in.app(), "127.0.0.1", 0, grace=0.1))
-        values = {**stand_in.settings(url), **self.settings, **settings}
+        values = {**self.configured(stand_in.settings(url)), **settings}
         instance = make_instance("subject", values, Server())
         store = await stack.enter_async_context(SqliteStore(None))
         metrics, between = Metrics(), Meddler()
@@ -158,7 +163,7 @@ class DestinationContract:
     def test_secrets_are_hidden(self) -> None:
         """No secret setting shows in what is printed of the settings or of the destination."""
         stand_in = registry.stand_in(self.kind)(token=f"secret-{CANARY}-us1", **self.stand_in)
-        values = {**stand_in.settings("http://127.0.0.1:9"), **self.settings}
+        values = self.configured(stand_in.settings("http://127.0.0.1:9"))
         plugin = make_instance("subject", values, Server()).plugin
 
         assert CANARY in json.dumps(values)

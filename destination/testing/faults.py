@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from destination.testing.link import Fault, Link
-from destination.testing.wire import Message, with_headers
+from destination.wire import Message, with_headers
 
 
 async def reset(link: Link) -> None:

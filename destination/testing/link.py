@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from destination.testing.wire import Message, Source, read_request, read_response, reset
+from destination.wire import Message, Source, read_request, read_response, reset
 
 GONE = (OSError, EOFError, ValueError)
 """What a method of ``Link`` raises when a peer is gone or speaks no HTTP."""

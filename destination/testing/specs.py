@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from destination.spec.document import Trial
+from destination.spec.declarations import Trial
 from destination.spec.kinds import SpecDestination, load
 from destination.spec.trials import differences
 

@@ -19,7 +19,7 @@ import msgspec
 
 from destination.testing.journal import Arrival, RowId
 from destination.testing.script import Decision, Play, Script, Step
-from destination.testing.wire import Message, Source, read_request, reset
+from destination.wire import Message, Source, read_request, reset
 
 CONTROL = "/_script"
 _DIGITS = 16

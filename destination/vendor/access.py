@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import httpx
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from destination.strict import Address, HeaderName, Line, SecretLine, Strict
+from destination.strict import Address, HeaderName, Line, SecretLine, Some, Strict
 from destination.vendor.auth import HeaderAuth, QueryAuth, bearer
 from destination.vendor.grants import (
     Client,
@@ -204,9 +204,7 @@ class StandardSignature(Strict):
     """The headers of Standard Webhooks 1.0; of several secrets any may be the receiver's."""
 
     scheme: Literal["standard_webhooks"]
-    secrets: Annotated[
-        tuple[Annotated[SecretStr, AfterValidator(_webhook_secret)], ...], Field(min_length=1)
-    ]
+    secrets: Annotated[tuple[Annotated[SecretStr, AfterValidator(_webhook_secret)], ...], Some]
 
     def signature(self) -> Signature:
         """What signs."""

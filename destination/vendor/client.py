@@ -26,6 +26,7 @@ from destination.vendor.breaker import Breaker
 from destination.vendor.encoding import encode
 from destination.vendor.limiter import Limiter
 from destination.vendor.retry import IDEMPOTENT, Budget, delay, may_repeat
+from destination.vendor.sender import Sender
 from destination.vendor.signing import REQUEST_ID
 from destination.vendor.transport import BlockedError, TLSError
 
@@ -64,7 +65,7 @@ class VendorClient:
     What a destination sends its requests through.
 
     Args:
-        http: The client; it neither follows redirects nor reads the environment.
+        sender: What makes and sends requests.
         classify: The destination's reading of an answer, asked before the default one.
         timeout: Seconds for one attempt, by wall clock.
         attempts: How often a request is tried in all.
@@ -74,7 +75,7 @@ class VendorClient:
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        sender: Sender,
         *,
         limiter: Limiter,
         classify: Classify,
@@ -85,7 +86,7 @@ class VendorClient:
         concurrency: int | None = None,
         max_answer: int = MAX_ANSWER,
     ) -> None:
-        self._http = http
+        self._sender = sender
         self._limiter = limiter
         self._classify = classify
         self._timeout = timeout
@@ -122,7 +123,7 @@ class VendorClient:
                 otherwise a body that cannot be read leaves the outcome open.
             accept: Statuses that are a success beside 2xx.
             lane: What the rate counts this request by, where that is not the records' lane.
-            options: As for ``httpx.AsyncClient.build_request``.
+            options: As for ``httpx.Request``.
 
         Raises:
             DestinationError: The class says what should happen next.
@@ -208,7 +209,7 @@ class VendorClient:
     ) -> httpx.Response:
         seconds = await self._turn(delivery, delivery.lane if lane is None else lane)
         timeout = httpx.Timeout(seconds, connect=min(CONNECTING * seconds, LONGEST_CONNECTING))
-        request = self._http.build_request(method, url, timeout=timeout, **options)
+        request = self._sender.build_request(method, url, timeout=timeout, **options)
         began = self._breaker.begin()
         try:
             response = await self._exchange(request, verdict)
@@ -258,7 +259,7 @@ class VendorClient:
 
     async def _exchange(self, request: httpx.Request, verdict: Verdict) -> httpx.Response:
         try:
-            response = await self._http.send(request, stream=True)
+            response = await self._sender.send(request)
             try:
                 content = await read(response, self._max_answer)
             except BODY_FAILED:
@@ -281,11 +282,11 @@ class VendorClient:
             raise UnavailableError(f"not sent: could not connect to {whom(error)}") from None
         except BODY_FAILED as error:
             raise no_answer(error) from None
-        headers = [
-            pair
-            for pair in response.headers.raw
-            if pair[0].lower() not in (b"content-encoding", b"content-length")
-        ]
+        headers = response.headers
+        if "content-encoding" in headers:  # the body is inflated by now
+            headers = httpx.Headers(headers)
+            headers.pop("content-encoding")
+            headers.pop("content-length", None)
         return httpx.Response(
             response.status_code, headers=headers, content=content, request=request
         )

@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from destination.errors import ConfigError
 from destination.metrics import Meter
 from destination.model import Limits
 from destination.tuning import Tuning
 from destination.vendor.client import Classify, VendorClient
 from destination.vendor.connection import Connection
 from destination.vendor.limiter import Limiter
-from destination.vendor.transport import AiohttpTransport, no_cookies
+from destination.vendor.sender import Sender
+from destination.vendor.transport import AiohttpTransport
 
 Between = Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]
 """Makes a transport that stands before another."""
@@ -32,22 +32,15 @@ async def opened(
     transport: httpx.AsyncBaseTransport = AiohttpTransport(
         connections=limits.concurrency + limits.spare, public_only=public_only
     )
-    async with httpx.AsyncClient(
-        transport=between(transport) if between else transport,
+    async with Sender(
+        between(transport) if between else transport,
         base_url=tuning.base_url or connection.base_url,
         auth=connection.auth,
-        headers={
-            "Accept-Encoding": "identity",
-            "User-Agent": "destination",
-            **connection.headers,
-        },
-        cookies=no_cookies(),
-        follow_redirects=False,
-        trust_env=False,
-        event_hooks={"request": [_https_only] if public_only else []},
-    ) as http:
+        headers=connection.headers,
+        https_only=public_only,
+    ) as sender:
         yield VendorClient(
-            http,
+            sender,
             limiter=Limiter(limits.rate),
             classify=classify,
             timeout=limits.timeout,
@@ -56,8 +49,3 @@ async def opened(
             concurrency=limits.concurrency,
             max_answer=connection.max_answer,
         )
-
-
-async def _https_only(request: httpx.Request) -> None:
-    if request.url.scheme != "https":
-        raise ConfigError("only https is allowed; allow_private_networks = true permits plain http")

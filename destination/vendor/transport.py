@@ -11,7 +11,6 @@ import io
 import select
 import ssl
 from collections.abc import AsyncIterator
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import ClassVar, Self
 from weakref import WeakSet
@@ -30,7 +29,7 @@ PIECE = 64 * 1024
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """
-    A transport for ``httpx.AsyncClient``.
+    A transport in httpx's sense.
 
     Raises httpx's errors: ConnectError and ConnectTimeout when nothing was sent,
     any other TransportError when the request may have reached the vendor.
@@ -80,7 +79,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One exchange, up to the response's headers; the body is read by the caller."""
-        assert self._session is not None, "use the client as a context manager"  # noqa: S101
+        if self._session is None:
+            raise RuntimeError("the transport is closed")
         while True:
             try:
                 return await self._exchange(self._session, request)
@@ -230,8 +230,3 @@ class BlockedError(httpx.ConnectError):
 
 class TLSError(httpx.ConnectError):
     """The vendor's certificate or handshake was refused; no byte of the request was sent."""
-
-
-def no_cookies() -> CookieJar:
-    """A jar for ``httpx.AsyncClient`` that takes no cookie: httpx would keep and send them."""
-    return CookieJar(DefaultCookiePolicy(allowed_domains=()))

@@ -1,41 +1,14 @@
 """The commands, run as a person runs them: a process each, its output and its exit code."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import command, command_beside
 from support import SECRET, Serve
 
 from destination import registry
 from destination.cli.sandbox import stand_ins
-
-ROOT = Path(__file__).parents[2]
-
-
-def command(
-    folder: Path, *arguments: str, given: str = "", **environment: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "destination", *arguments],
-        cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)} | environment,
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
-async def command_beside(
-    folder: Path, *arguments: str, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """The same while a server of this test's loop keeps answering."""
-    import asyncio
-
-    return await asyncio.to_thread(command, folder, *arguments, **environment)
-
 
 CRM = """
 [destinations.crm]

@@ -51,7 +51,7 @@ class TestSettings:
             (KEY | ENDPOINT, ['.endpoint: Setting "endpoint" does not exist here.']),
             ({"endpoint": "http://u:p@example.com"}, [".endpoint: credentials belong into auth"]),
             (ENDPOINT | {"auth": {"scheme": "bearer"}}, [".auth.bearer.token: Field required"]),
-            (ENDPOINT | {"action_header": "a b"}, [".action_header: String should match"]),
+            (ENDPOINT | {"action_header": "a b"}, [".action_header: is no header's name"]),
             (ENDPOINT | {"remove_method": "GET"}, [".remove_method: Input should be 'POST', 'PU"]),
             (ENDPOINT | {"remove_method": "POST"}, [f": {NOTHING_TELLS}"]),
             (ENDPOINT | {"remove_endpoint": ENDPOINT["endpoint"]}, [f": {NOTHING_TELLS}"]),

@@ -1,92 +1,11 @@
 """The webhook delivers rows as JSON to whatever takes them: here real receivers on sockets."""
 
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
-
 import pytest
-from aiohttp import web
 from pydantic import ValidationError
+from webhooks import HOOK, person, reasons, receiver, stand_in, sync
 
-from destination.listen import listening
-from destinations.sandbox.webhook import NAME_LENGTH, StandIn
+from destinations.sandbox.webhook import NAME_LENGTH
 from destinations.webhook import Settings
-
-HOOK = "/hightouch/hook"
-MAPPINGS = [{"from": name, "to": name} for name in ("first_name", "born")]
-CONFIGURATION = {
-    "mode": "mirror",
-    "identifierMapping": [{"from": "email", "to": "email"}],
-    "mappings": MAPPINGS,
-}
-
-
-def person(id: Any, **columns: Any) -> dict[str, Any]:
-    """A row."""
-    return {"id": id, "email": f"{id}@example.com", "first_name": "Ann", **columns}
-
-
-def sync(*rows: Any, **configuration: Any) -> dict[str, Any]:
-    """The params of add, change and remove."""
-    return {"idColumn": "id", "configuration": CONFIGURATION | configuration, "rows": list(rows)}
-
-
-@dataclass
-class Received:
-    """What a receiver was sent."""
-
-    methods: list[str] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)
-    headers: list[Any] = field(default_factory=list)
-    bodies: list[Any] = field(default_factory=list)
-
-
-@asynccontextmanager
-async def receiver(
-    serve: Any, path: str = "/rows", *, status: int = 200, **settings: Any
-) -> AsyncIterator[tuple[Any, Received]]:
-    """A receiver that takes everything, and a server that delivers to it."""
-    received = Received()
-
-    async def take(request: web.Request) -> web.Response:
-        received.methods.append(request.method)
-        received.paths.append(request.raw_path)
-        received.headers.append(request.headers)
-        received.bodies.append(json.loads(await request.read()))
-        return web.Response(status=status, text="a text that quotes hunter2")
-
-    app = web.Application(client_max_size=2**26)
-    app.router.add_route("*", "/{path:.*}", take)
-    async with listening(app, "127.0.0.1", 0, grace=0.1) as url:
-        hook = {"kind": "webhook", "url": url + path, "allow_private_networks": True, **settings}
-        yield await serve({"hook": hook}), received
-
-
-@asynccontextmanager
-async def stand_in(serve: Any, **settings: Any) -> AsyncIterator[tuple[Any, Any]]:
-    """The shipped stand-in, a server that delivers to it, and a way to ask and to tell it."""
-    receiver = StandIn(token="r" * 20)
-    async with listening(receiver.app(), "127.0.0.1", 0, grace=0.1) as url:
-        served = await serve({"hook": receiver.settings(url) | settings})
-        headers = {"Authorization": f"Bearer {receiver.token}"}
-
-        async def ask(what: str, **told: Any) -> Any:
-            method = "POST" if told else "GET"
-            address = f"{url}/_sandbox/{what}"
-            async with served.http.request(
-                method, address, headers=headers, json=told or None
-            ) as answer:
-                return await answer.json()
-
-        yield served, ask
-
-
-async def reasons(served: Any, method: str, params: Any) -> dict[Any, str]:
-    """The reasons by id."""
-    rejected = (await served.result(method, params, path=HOOK))["rejectedRows"]
-    return {each["id"]: each["reason"] for each in rejected}
 
 
 class TestRequests:
@@ -295,7 +214,7 @@ class TestRuns:
     async def test_credentials_that_are_refused_fail_the_call(self, serve):
         """A receiver that knows the secret no more is a matter for a person."""
         auth = {"scheme": "bearer", "token": "an old token"}
-        async with stand_in(serve, auth=auth) as (served, _):
+        async with stand_in(serve, auth) as (served, _):
             error = (await served.rpc("add", sync(person(1)), path=HOOK))["error"]
 
         assert error["code"] == -32001
@@ -373,7 +292,7 @@ class TestForm:
         """With ``custom_fields = false`` other fields are told of by ``validate``."""
         hook = {"kind": "webhook", "url": "https://example.com", "custom_fields": False}
         served = await serve({"hook": hook | {"fields": self.FIELDS}})
-        configuration = CONFIGURATION | {"mappings": [{"from": "a", "to": "bron"}]}
+        configuration = sync(mappings=[{"from": "a", "to": "bron"}])["configuration"]
 
         validated = await served.result("validate", {"configuration": configuration}, path=HOOK)
 
@@ -405,6 +324,9 @@ class TestSettings:
             {"url": URL, "headers": {"": "1"}},
             {"url": URL, "fields": [{"id": ""}]},
             {"url": URL, "fields": [{"id": "a", "type": "date"}]},
+            {"url": URL, "fields": [{"id": "a"}, {"id": "a"}]},
+            {"url": URL, "group_by": "a", "template": {"a": "{{ a }}"}},
+            {"url": URL, "filter": "a = 1"},
         ],
     )
     def test_what_cannot_work_is_refused(self, settings):
@@ -427,6 +349,25 @@ class TestSettings:
                 {"url": "x", "auth": {"scheme": "bearer", "token": ["hunter2"]}}
             )
         assert "hunter2" not in str(raised.value)
+
+
+class TestCheck:
+    """What ``destination check`` asks."""
+
+    async def test_nothing_is_written(self, serve):
+        """A request for options: any answer that lets us in will do."""
+        async with receiver(serve, status=405) as (served, received):
+            assert await served.plugin("hook").check() is None
+
+        assert received.methods == ["OPTIONS"]
+
+    async def test_an_address_of_each_row_is_not_asked(self, serve):
+        """It says so, rather than that all is well."""
+        async with receiver(serve, "/people/{{ id }}") as (served, received):
+            said = await served.plugin("hook").check()
+
+        assert said == "the address depends on the row, so nothing was asked"
+        assert received.requests == []
 
 
 async def test_a_batch_size_does_not_lose_rows(serve):

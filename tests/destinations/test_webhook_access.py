@@ -1,67 +1,40 @@
 """The webhook is let in by every scheme there is, and signs what it sends."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from aiohttp import web
-from javascript import needs_node, receiver
+from javascript import needs_node
+from javascript import receiver as node_receiver
 from pydantic import ValidationError
 from raw_server import nobody
+from webhooks import failure, person, reasons, receiver, stand_in, sync
 
 from destination.listen import listening
 from destinations.sandbox.webhook import StandIn
 from destinations.webhook import Settings
 
-HOOK = "/hightouch/hook"
 URL = "https://example.com/rows"
 TOKEN_URL = "https://example.com/token"
 GRANTS = ("client_credentials", "refresh_token", "service_account")
+COLUMNS = ("text", "whole", "round", "fraction", "tiny", "huge", "deep")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-def sync(*rows: dict[str, Any], **mapped: str) -> dict[str, Any]:
-    """The params of add."""
-    configuration = {
-        "mode": "upsert",
-        "identifierMapping": [{"from": "email", "to": "email"}],
-        "mappings": [{"from": column, "to": column} for column in mapped.values()],
-    }
-    return {"idColumn": "id", "configuration": configuration, "rows": list(rows)}
 
 
 def people(count: int) -> list[dict[str, Any]]:
     """Rows."""
-    return [{"id": n, "email": f"{n}@example.com"} for n in range(count)]
+    return [person(n) for n in range(count)]
 
 
-@asynccontextmanager
-async def stand_in(
-    serve: Any,
-    settings: dict[str, Any] | None = None,
-    auth: dict[str, Any] | None = None,
-    **wanted: Any,
-) -> AsyncIterator[tuple[Any, Any]]:
+def wanting(serve: Any, auth: Any = None, *, settings: Any = None, **wanted: Any) -> Any:
     """The shipped receiver, which wants this and that; and a way to ask it."""
     kept = StandIn(token="a secret with a % and a +", **wanted)
-    async with listening(kept.app(), "127.0.0.1", 0, grace=0.1) as url:
-        hook = kept.settings(url) | (settings or {})
-        served = await serve({"hook": hook | {"auth": hook["auth"] | (auth or {})}})
-
-        async def ask(what: str, method: str = "GET") -> Any:
-            headers = {"Authorization": f"Bearer {kept.token}"}
-            address = f"{url}/_sandbox/{what}"
-            async with served.http.request(method, address, headers=headers) as answer:
-                return await answer.json()
-
-        yield served, ask
+    return stand_in(serve, auth, kept=kept, **(settings or {}))
 
 
 async def rejected(served: Any, params: Any) -> list[str]:
     """The reasons."""
-    result = await served.result("add", params, path=HOOK)
-    return [each["reason"] for each in result["rejectedRows"]]
+    return list((await reasons(served, "add", params)).values())
 
 
 class TestTokens:
@@ -70,7 +43,7 @@ class TestTokens:
     @pytest.mark.parametrize("grant", GRANTS)
     async def test_rows_come_with_a_token(self, serve, grant):
         """Each grant brings a token, one for all rows."""
-        async with stand_in(serve, oauth=grant) as (served, ask):
+        async with wanting(serve, oauth=grant) as (served, ask):
             assert await rejected(served, sync(*people(20))) == []
 
             told = await ask("requests")
@@ -79,7 +52,7 @@ class TestTokens:
     @pytest.mark.parametrize("grant", GRANTS)
     async def test_a_token_that_is_revoked_is_renewed(self, serve, grant):
         """The refused row goes out again with another token, and arrives once."""
-        async with stand_in(serve, oauth=grant) as (served, ask):
+        async with wanting(serve, oauth=grant) as (served, ask):
             assert await rejected(served, sync(*people(1))) == []
             await ask("tokens", "DELETE")
             assert await rejected(served, sync(*people(3))) == []
@@ -91,14 +64,14 @@ class TestTokens:
     async def test_the_secret_may_stand_in_the_body(self, serve):
         """``client_auth = "body"`` shows it as a parameter."""
         told = {"client_auth": "body"}
-        async with stand_in(serve, auth=told, oauth="client_credentials") as (served, _):
+        async with wanting(serve, told, oauth="client_credentials") as (served, _):
             assert await rejected(served, sync(*people(1))) == []
 
     async def test_a_wrong_secret_fails_the_call(self, serve):
         """The reason says what the token endpoint said, and nothing secret."""
         told = {"client_secret": "wrong"}
-        async with stand_in(serve, auth=told, oauth="client_credentials") as (served, _):
-            error = (await served.rpc("add", sync(*people(1)), path=HOOK))["error"]
+        async with wanting(serve, told, oauth="client_credentials") as (served, _):
+            error = await failure(served, "add", sync(*people(1)))
 
         assert error["message"] == (
             "AUTH_FAILED: not sent: no access token: the token endpoint answered 401 "
@@ -108,7 +81,7 @@ class TestTokens:
     async def test_an_endpoint_that_is_not_there_rejects_rows(self, serve):
         """They were not sent, and the reason says so."""
         told = {"token_url": nobody()}
-        async with stand_in(serve, auth=told, oauth="client_credentials") as (served, _):
+        async with wanting(serve, told, oauth="client_credentials") as (served, _):
             [reason] = await rejected(served, sync(*people(1)))
 
         assert reason == "CONNECT_FAILED: not sent: could not connect to the token endpoint"
@@ -123,7 +96,7 @@ class TestTokens:
         }
         served = await serve({"hook": {"kind": "webhook", "url": URL, "auth": auth}})
 
-        error = (await served.rpc("add", sync(*people(1)), path=HOOK))["error"]
+        error = await failure(served, "add", sync(*people(1)))
 
         assert error["message"].startswith("CONFIG_INVALID: only https is allowed")
 
@@ -137,10 +110,9 @@ class TestSignatures:
     async def test_rows_are_signed(self, serve, signing, oauth, batching):
         """With tokens and without, singly and in arrays."""
         wanted = {"signing": signing, "oauth": oauth}
-        async with stand_in(serve, {"batching": batching}, **wanted) as (served, ask):
+        async with wanting(serve, settings={"batching": batching}, **wanted) as (served, ask):
             rows = [row | {"first_name": "Zoë 👩‍👩‍👧", "ltv": 1e21} for row in people(5)]
-            mapped = {"a": "first_name", "b": "ltv"}
-            assert await rejected(served, sync(*rows, **mapped)) == []
+            assert await rejected(served, sync(*rows, names=("first_name", "ltv"))) == []
             assert (await ask("requests"))["refused"] == 0
 
     @pytest.mark.parametrize("signing", ["hmac", "standard_webhooks"])
@@ -151,16 +123,31 @@ class TestSignatures:
             "standard_webhooks": {"scheme": "standard_webhooks", "secrets": [SECRET]},
         }
         settings = {"signing": wrong[signing]}
-        async with stand_in(serve, settings, signing=signing) as (served, _):
-            error = (await served.rpc("add", sync(*people(1)), path=HOOK))["error"]
+        async with wanting(serve, settings=settings, signing=signing) as (served, _):
+            error = await failure(served, "add", sync(*people(1)))
 
         assert error["message"].startswith("AUTH_FAILED: the vendor answered 401")
 
     @needs_node
     @pytest.mark.parametrize("batching", ["none", "array"])
-    async def test_a_receiver_that_writes_the_json_anew_agrees(self, serve, batching):
+    @pytest.mark.parametrize(
+        "payload",
+        [
+            {},
+            {"payload": "event"},
+            {"template": "[" + ", ".join(f"{{{{ {each} }}}}" for each in COLUMNS) + ", 1.50]"},
+            {"template": {each: f"{{{{ {each} }}}}" for each in COLUMNS}},
+            {
+                "template": {
+                    "half": "{{ fraction | divided_by: 2 }}",
+                    "one": "{{ round | plus: 1 }}",
+                }
+            },
+            {"payload": "event", "template": '{"t": "{{ traits.text }}", "all": {{ traits }}}'},
+        ],
+    )
+    async def test_a_receiver_that_writes_the_json_anew_agrees(self, serve, batching, payload):
         """Node checks the signature over what it parsed: unicode, integers and fractions hold."""
-        columns = ("text", "whole", "round", "fraction", "tiny", "huge", "deep")
         values = [
             {
                 "text": text,
@@ -174,22 +161,110 @@ class TestSignatures:
             for n, text in enumerate(['Zoë "名前"\n', "👩‍👩‍👧", "\x00\x1f\x7f\\/", "e\u0301", ""])
         ]
         rows = [row | value for row, value in zip(people(5), values, strict=True)]
-        async with receiver("a s3cret") as url:
+        async with node_receiver("a s3cret") as url:
             signing = {"scheme": "hmac", "secret": "a s3cret"}
             hook = {"kind": "webhook", "url": url, "signing": signing, "batching": batching}
-            served = await serve({"hook": hook | {"allow_private_networks": True}})
-            assert await rejected(served, sync(*rows, **{c: c for c in columns})) == []
+            served = await serve({"hook": {**hook, **payload, "allow_private_networks": True}})
+            assert await rejected(served, sync(*rows, names=COLUMNS)) == []
 
     @needs_node
     async def test_that_receiver_is_not_content_with_everything(self, serve):
         """It refuses what another secret signed."""
-        async with receiver("a s3cret") as url:
+        async with node_receiver("a s3cret") as url:
             signing = {"scheme": "hmac", "secret": "another"}
             hook = {"kind": "webhook", "url": url, "signing": signing}
             served = await serve({"hook": hook | {"allow_private_networks": True}})
-            error = (await served.rpc("add", sync(*people(1)), path=HOOK))["error"]
+            error = await failure(served, "add", sync(*people(1)))
 
         assert "401" in error["message"]
+
+
+class TestIds:
+    """A Standard Webhooks id is that of what is sent, however often it is."""
+
+    SIGNED: ClassVar = {"signing": {"scheme": "standard_webhooks", "secrets": [SECRET]}}
+
+    async def ids(self, serve: Any, *rows: Any, method: str = "add", **settings: Any) -> list[str]:
+        """The ids of what a call with these rows sends, by a server that remembers nothing."""
+        async with receiver(serve, **self.SIGNED, **settings) as (served, received):
+            await reasons(served, method, sync(*rows))
+        return [headers["webhook-id"] for headers in received.headers]
+
+    @pytest.mark.parametrize("batching", ["none", "array"])
+    async def test_every_retry_has_the_same(self, serve, batching):
+        """And a signature of its own time."""
+        left = [503, 503, 200]
+        answers = {"answers": lambda _: web.Response(status=left.pop(0))}
+        made = await self.ids(serve, person(1), batching=batching, **answers)
+
+        assert len(made) == 3
+        assert len(set(made)) == 1
+
+    @pytest.mark.parametrize("batching", ["none", "array"])
+    async def test_a_call_that_is_repeated_has_the_same(self, serve, batching):
+        """Also after a restart, so that a receiver can tell a repeat from something new."""
+        rows = person(1), person(2)
+        settings = {"batching": batching, "remember": 0}
+        async with receiver(serve, **self.SIGNED, **settings) as (served, received):
+            for _ in range(2):
+                await reasons(served, "add", sync(*rows))
+        again = await self.ids(serve, *rows, batching=batching)
+
+        made = [headers["webhook-id"] for headers in received.headers]
+        assert sorted(made) == sorted(again * 2)
+        assert len(set(made)) == len(again)
+
+    async def test_what_changed_has_another(self, serve):
+        """Another row, operation or content is another message."""
+        made = [
+            *await self.ids(serve, person(1), person(2)),
+            *await self.ids(serve, person(1, first_name="Bea")),
+            *await self.ids(serve, person(1), method="change"),
+            *await self.ids(serve, person(1), person(2), batching="array"),
+        ]
+
+        assert len(set(made)) == len(made) == 5
+
+    async def test_it_is_the_event_id_of_templates(self, serve):
+        """Receivers may look at either; of an array it is that of the whole."""
+        for settings in (
+            {"template": {"id": "{{ event_id }}"}},
+            {"batching": "array", "wrapper": {"id": "{{ event_id }}", "rows": "{{ payloads }}"}},
+        ):
+            async with receiver(serve, **self.SIGNED, **settings) as (served, received):
+                await reasons(served, "add", sync(person(1)))
+            assert received.bodies[0]["id"] == received.headers[0]["webhook-id"]
+
+    async def test_of_an_array_it_is_that_of_what_is_in_it(self, serve):
+        """Rows that make no payload have no part in it."""
+        settings = {"batching": "array", "headers": {"X-Id": "{{ event_id }}"}}
+        template = '[{% if born != "" %}{{ born }}{% endif %}{% if born == "" %},{% endif %}]'
+        async with receiver(serve, **self.SIGNED, **settings, template=template) as (
+            served,
+            received,
+        ):
+            await reasons(served, "add", sync(person(1, born=1), person(2, born="")))
+            await reasons(served, "change", sync(person(1, born=1)))
+
+        first, second = received.headers
+        assert (first["X-Id"], second["X-Id"]) == (first["webhook-id"], second["webhook-id"])
+        assert first["X-Id"] != second["X-Id"]
+
+    async def test_an_id_of_the_operator_s_is_kept(self, serve):
+        """A header template says it better where the receiver wants its own."""
+        headers = {"webhook-id": "row_{{ row_id }}"}
+        made = await self.ids(serve, person(7), headers=headers)
+
+        assert made == ["row_7"]
+
+    async def test_one_that_cannot_be_signed_rejects_its_row(self, serve):
+        """A full stop would make the signed text ambiguous."""
+        headers = {"webhook-id": "{{ email }}"}
+        async with receiver(serve, **self.SIGNED, headers=headers) as (served, received):
+            [reason] = await rejected(served, sync(person(7)))
+
+        assert reason == "INVALID_ROW: not sent: a webhook-id must not have a full stop"
+        assert received.requests == []
 
 
 async def test_a_key_in_the_query_arrives(serve):

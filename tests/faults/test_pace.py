@@ -27,6 +27,7 @@ from destination.tuning import Tuning
 from destination.vendor import session
 from destination.vendor.client import VendorClient
 from destination.vendor.limiter import Limiter
+from destination.vendor.sender import Sender
 from destinations.webhook import Settings, Webhook
 
 URL = "https://v.example/rows"
@@ -55,7 +56,7 @@ def halved(count: int, poison: set[int]) -> None:
     limits = Tuning(batch_size=count).applied(plugin.limits_for(None, None))
 
     async def scenario() -> set[int]:
-        async with httpx.AsyncClient(transport=vendor) as http:
+        async with Sender(vendor) as http:
             plugin.http = VendorClient(
                 http,
                 meter=Metrics().of("x"),

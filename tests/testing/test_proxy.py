@@ -12,7 +12,7 @@ import trustme
 
 from destination.testing import answers, faults
 from destination.testing.proxy import proxy
-from destination.testing.wire import Source, read_request, read_response
+from destination.wire import Source, read_request, read_response
 
 ASK = b"POST /rows HTTP/1.1\r\nHost: vendor\r\nContent-Length: 4\r\n\r\nbody"
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\nX-Vendor: yes\r\n\r\n{"ok":true}'

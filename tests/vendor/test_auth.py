@@ -17,6 +17,7 @@ from destination.metrics import Metrics
 from destination.vendor.auth import QueryAuth
 from destination.vendor.client import VendorClient
 from destination.vendor.limiter import Limiter
+from destination.vendor.sender import Sender
 from destination.vendor.transport import AiohttpTransport
 
 KEY = "s3cret/+&= ü%41"
@@ -36,7 +37,7 @@ async def vendor(status: int = 200) -> AsyncIterator[tuple[VendorClient, str, li
     app.router.add_route("*", "/{path:.*}", take)
     async with (
         listening(app, "127.0.0.1", 0, grace=0.1) as url,
-        httpx.AsyncClient(transport=AiohttpTransport(), auth=QueryAuth("api key", KEY)) as http,
+        Sender(AiohttpTransport(), auth=QueryAuth("api key", KEY)) as http,
     ):
         client = VendorClient(
             http,

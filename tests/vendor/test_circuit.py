@@ -18,6 +18,7 @@ from destination.testing.clock import run_virtually
 from destination.vendor.breaker import CONSECUTIVE
 from destination.vendor.client import VendorClient
 from destination.vendor.limiter import Limiter
+from destination.vendor.sender import Sender as HttpSender
 
 REFUSED = httpx.ConnectError("refused")
 Outcome = int | Code
@@ -48,7 +49,7 @@ class Vendor(httpx.AsyncBaseTransport):
 class Sender:
     """A client to that vendor, whose rests are as long as they are meant to be."""
 
-    def __init__(self, vendor: Vendor, http: httpx.AsyncClient, **options: Any) -> None:
+    def __init__(self, vendor: Vendor, http: HttpSender, **options: Any) -> None:
         self.metrics = Metrics()
         self.client = VendorClient(
             http,
@@ -108,7 +109,7 @@ def play(
 
     async def run() -> Any:
         chosen = vendor or Vendor()
-        async with httpx.AsyncClient(transport=chosen) as http:
+        async with HttpSender(chosen) as http:
             return await scenario(Sender(chosen, http, **options))
 
     return run_virtually(run())

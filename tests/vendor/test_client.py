@@ -38,7 +38,8 @@ from destination.vendor.auth import HeaderAuth, bearer
 from destination.vendor.client import VendorClient
 from destination.vendor.encoding import encode
 from destination.vendor.limiter import Limiter
-from destination.vendor.transport import AiohttpTransport, BlockedError, TLSError, no_cookies
+from destination.vendor.sender import Sender
+from destination.vendor.transport import AiohttpTransport, BlockedError, TLSError
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -62,14 +63,7 @@ async def client(
     **options: Any,
 ) -> AsyncIterator[VendorClient]:
     """A client as an instance makes it."""
-    async with httpx.AsyncClient(
-        transport=transport or AiohttpTransport(),
-        follow_redirects=False,
-        trust_env=False,
-        headers={"Accept-Encoding": "identity"},
-        cookies=no_cookies(),
-        **options,
-    ) as http:
+    async with Sender(transport or AiohttpTransport(), **options) as http:
         yield VendorClient(
             http, meter=Metrics().of("x"), limiter=Limiter(rate), classify=classify, timeout=seconds
         )

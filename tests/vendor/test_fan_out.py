@@ -12,6 +12,7 @@ from destination.metrics import Metrics
 from destination.testing.clock import run_virtually
 from destination.vendor.client import VendorClient
 from destination.vendor.limiter import Limiter
+from destination.vendor.sender import Sender
 
 URL = "https://vendor.example"
 
@@ -35,7 +36,7 @@ class Slow(httpx.AsyncBaseTransport):
 @asynccontextmanager
 async def client(vendor, **options):
     """A client of this vendor."""
-    async with httpx.AsyncClient(transport=vendor) as http:
+    async with Sender(vendor) as http:
         yield VendorClient(
             http,
             limiter=Limiter(None),

@@ -31,6 +31,7 @@ from destination.vendor.breaker import CONSECUTIVE
 from destination.vendor.client import VendorClient
 from destination.vendor.limiter import Limiter
 from destination.vendor.retry import BASE, CAP, Budget, delay, may_repeat, retry_after
+from destination.vendor.sender import Sender
 from destinations.webhook import Settings, Webhook
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -82,7 +83,7 @@ def call(
 
     async def scenario() -> int | DestinationError:
         within(deadline)
-        async with httpx.AsyncClient(transport=vendor) as http:
+        async with Sender(vendor) as http:
             client = VendorClient(
                 http,
                 meter=Metrics().of("x"),
@@ -199,7 +200,7 @@ def test_a_429_holds_the_whole_destination_back() -> None:
 
     async def scenario() -> Any:
         within(25)
-        async with httpx.AsyncClient(transport=vendor) as http:
+        async with Sender(vendor) as http:
             client = VendorClient(
                 http,
                 meter=Metrics().of("x"),
@@ -231,7 +232,7 @@ def test_r3_a_long_wait_holds_everything_back_for_an_hour_at_most(asked: int, se
 
     async def scenario() -> tuple[list[Any], float, Any]:
         within(25)
-        async with httpx.AsyncClient(transport=vendor) as http:
+        async with Sender(vendor) as http:
             client = VendorClient(
                 http,
                 meter=Metrics().of("x"),
@@ -261,7 +262,7 @@ def test_retries_keep_to_the_budget() -> None:
 
     async def scenario() -> None:
         within(25)
-        async with httpx.AsyncClient(transport=vendor) as http:
+        async with Sender(vendor) as http:
             client = VendorClient(
                 http,
                 meter=Metrics().of("x"),
@@ -396,7 +397,7 @@ def failing_together(count: int) -> list[list[float]]:
 
     async def one(vendor: Vendor) -> None:
         within(25)
-        async with httpx.AsyncClient(transport=vendor) as http:
+        async with Sender(vendor) as http:
             client = VendorClient(
                 http,
                 meter=Metrics().of("x"),
@@ -475,7 +476,7 @@ def hundred_rows(share: float, seed: int) -> tuple[int, int]:
     plugin, limits = Webhook(Settings(url="https://v.example/")), Limits()
 
     async def scenario() -> int:
-        async with httpx.AsyncClient(transport=vendor) as http:
+        async with Sender(vendor) as http:
             plugin.http = VendorClient(
                 http,
                 meter=Metrics().of("x"),

@@ -23,6 +23,7 @@ from destination.vendor.auth import bearer
 from destination.vendor.client import VendorClient
 from destination.vendor.encoding import encode
 from destination.vendor.limiter import Limiter
+from destination.vendor.sender import Sender
 from destination.vendor.signing import HmacSignature, Signature, Signed, StandardWebhooks
 from destination.vendor.transport import AiohttpTransport
 
@@ -168,7 +169,7 @@ async def client(
     app.router.add_route("*", "/", take)
     async with (
         listening(app, "127.0.0.1", 0, grace=0.1) as url,
-        httpx.AsyncClient(transport=AiohttpTransport(), base_url=url, auth=auth) as http,
+        Sender(AiohttpTransport(), base_url=url, auth=auth) as http,
     ):
         yield (
             VendorClient(

@@ -17,7 +17,7 @@ from destinations.sandbox.webhook.entries import (
     NAME_LENGTH,
     Entry,
     Refusal,
-    check_names,
+    faults,
     read_entries,
     read_json,
 )
@@ -41,14 +41,18 @@ FIELDS: tuple[dict[str, Any], ...] = (
 )
 """The schema of the people this receiver takes."""
 
+RESULTS = {"rows": {"at": "/errors", "index": "/index", "message": "/message"}}
+"""How a destination reads an answer that tells of each entry."""
+
 
 class StandIn:
     """
     A receiver at ``/rows`` that says under ``/_sandbox`` what it holds and what it was sent.
 
     It takes one entry ``{"operation", "id", "fields"}`` or an array of them, which is applied
-    whole or not at all. ``add`` and ``change`` put the fields in place of those held for the
-    id; ``remove`` forgets the id, known or not. Everything is kept in memory.
+    whole or not at all, unless it tells of each entry. ``add`` and ``change`` put the fields in
+    place of those held for the id; ``remove`` forgets the id, known or not. Everything is kept
+    in memory.
 
     Args:
         token: The bearer token that every request must carry; a random one by default.
@@ -56,6 +60,9 @@ class StandIn:
             the client's secret is ``token``.
         expires_in: Seconds for which such a token is good.
         signing: Requests to ``/rows`` must be signed too.
+        results: Of an array the bad entries alone are refused; the answer, still a 200, names
+            them as ``errors``, each with ``index``, ``id`` (where there is one) and ``message``.
+        wrapper: Arrays come as the only member of an object, by this name.
     """
 
     kind = "webhook"
@@ -69,10 +76,14 @@ class StandIn:
         oauth: GrantType | None = None,
         expires_in: float = 3600.0,
         signing: SigningScheme | None = None,
+        results: bool = False,
+        wrapper: str = "",
     ) -> None:
         self.token = token or secrets.token_urlsafe(32)
         self._tokens = Tokens(oauth, secret=self.token, expires_in=expires_in) if oauth else None
         self._signatures = Signatures(signing) if signing else None
+        self._results = results
+        self._wrapper = wrapper
         self._forget()
 
     def app(self) -> web.Application:
@@ -99,6 +110,8 @@ class StandIn:
             **({"signing": self._signatures.settings()} if self._signatures else {}),
             "allow_private_networks": True,
             "fields": [dict(field) for field in FIELDS],
+            **({"batching": "array", "answer": RESULTS} if self._results else {}),
+            **({"batching": "array", "wrapper": self._wrapper} if self._wrapper else {}),
         }
 
     def sync(self) -> dict[str, Any]:
@@ -175,14 +188,18 @@ class StandIn:
         if self._planned:
             answer = self._planned.popleft()
             with suppress(Refusal):
-                read_entries(request, body)  # for the log
+                read_entries(request, body, self._wrapper)  # for the log
             return web.Response(**answer)
-        entries = read_entries(request, body)
-        for entry in entries:
-            check_names(entry)
-        for entry in entries:
-            self._apply(entry)
-        return web.json_response({"accepted": len(entries)})
+        entries, is_array = read_entries(request, body, self._wrapper)
+        refused = faults(entries)
+        if refused and not (self._results and is_array):
+            raise next(iter(refused.values()))
+        for position, entry in enumerate(entries):
+            if position not in refused:
+                self._apply(entry)
+        told = [_told(entries[position], position, why) for position, why in refused.items()]
+        errors = {"errors": told} if self._results else {}
+        return web.json_response({"accepted": len(entries) - len(refused), **errors})
 
     def _apply(self, entry: Entry) -> None:
         key = json.dumps(entry["id"])  # 7 and "7" are different rows
@@ -220,6 +237,12 @@ class StandIn:
         if "next" in behavior:
             self._planned = deque(planned)
         return web.json_response({})
+
+
+def _told(entry: Any, index: int, why: Refusal) -> dict[str, Any]:
+    """What the answer says of an entry that was refused."""
+    id = {"id": entry["id"]} if isinstance(entry, dict) and "id" in entry else {}
+    return {"index": index, **id, "message": str(why)}
 
 
 def _answers(plan: dict[str, Any]) -> list[dict[str, Any]]:

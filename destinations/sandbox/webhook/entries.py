@@ -44,15 +44,43 @@ def _finite(literal: str) -> float:
     return number
 
 
-def read_entries(request: web.Request, body: bytes) -> list[Entry]:
-    """The entries of a body that holds one or an array of them; their ids are kept for the log."""
+def read_entries(request: web.Request, body: bytes, wrapper: str) -> tuple[list[Any], bool]:
+    """
+    The entries in a body, and whether they came as an array; the ids are kept for the log.
+
+    Args:
+        wrapper: The member of an object in which arrays come, if they do.
+    """
     parsed = read_json(request, body)
-    entries = parsed if isinstance(parsed, list) else [parsed]
+    if wrapper and isinstance(parsed, dict) and parsed.keys() == {wrapper}:
+        parsed = parsed[wrapper]
+    elif wrapper and isinstance(parsed, list):
+        raise Refusal(400, f"an array must be the member {wrapper!r} of an object")
+    is_array = isinstance(parsed, list)
+    entries = parsed if is_array else [parsed]
+    request[IDS] = [entry["id"] for entry in entries if _is_entry(entry)]
+    return entries, is_array
+
+
+def faults(entries: list[Any]) -> dict[int, Refusal]:
+    """What is wrong with entries, by position."""
+    found = {}
     for position, entry in enumerate(entries):
-        if not _is_entry(entry):
-            raise Refusal(400, f'entry {position} is not {{"operation", "id", "fields"}}')
-    request[IDS] = [entry["id"] for entry in entries]
-    return entries
+        try:
+            _check(entry, position)
+        except Refusal as refusal:
+            found[position] = refusal
+    return found
+
+
+def _check(entry: Any, position: int) -> None:
+    if not _is_entry(entry):
+        raise Refusal(400, f'entry {position} is not {{"operation", "id", "fields"}}')
+    for name in ("first_name", "last_name"):
+        value = entry["fields"].get(name)
+        # A removal has no use for names.
+        if entry["operation"] != "remove" and isinstance(value, str) and len(value) > NAME_LENGTH:
+            raise Refusal(422, f"{name} is longer than {NAME_LENGTH} characters")
 
 
 def _is_entry(entry: Any) -> bool:
@@ -60,11 +88,3 @@ def _is_entry(entry: Any) -> bool:
         case {"operation": "add" | "change" | "remove", "id": id, "fields": dict()}:
             return isinstance(id, str | int | float) and not isinstance(id, bool)
     return False
-
-
-def check_names(entry: Entry) -> None:
-    """Raises Refusal for a name that is too long; a removal has no use for names."""
-    for name in ("first_name", "last_name"):
-        value = entry["fields"].get(name)
-        if entry["operation"] != "remove" and isinstance(value, str) and len(value) > NAME_LENGTH:
-            raise Refusal(422, f"{name} is longer than {NAME_LENGTH} characters")

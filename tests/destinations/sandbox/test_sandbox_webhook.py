@@ -31,6 +31,20 @@ def entry(id: Any, operation: str = "add", **fields: Any) -> dict[str, Any]:
     return {"operation": operation, "id": id, "fields": fields}
 
 
+@pytest.fixture
+async def telling(aiohttp_client) -> TestClient:
+    """A client of a receiver that tells of each entry."""
+    receiver = StandIn(token=TOKEN, results=True)
+    return await aiohttp_client(receiver.app(), headers={"Authorization": f"Bearer {TOKEN}"})
+
+
+@pytest.fixture
+async def wrapped(aiohttp_client) -> TestClient:
+    """A client of a receiver that wants arrays as a member."""
+    receiver = StandIn(token=TOKEN, wrapper="people")
+    return await aiohttp_client(receiver.app(), headers={"Authorization": f"Bearer {TOKEN}"})
+
+
 async def send(receiver: TestClient, body: Any, method: str = "POST") -> tuple[int, Any]:
     """The status and the JSON that a body on /rows is answered with."""
     async with receiver.request(method, "/rows", json=body) as response:
@@ -119,6 +133,69 @@ async def test_characters_are_counted_not_bytes(receiver):
 async def test_a_removal_is_not_refused_for_a_long_name(receiver):
     """What does not have to be stored does not have to fit."""
     assert (await send(receiver, entry("a", "remove", first_name="x" * 999)))[0] == 200
+
+
+async def test_one_that_tells_of_entries_applies_the_others(telling):
+    """A bad entry of an array is refused alone, and the answer names it and says why."""
+    long = entry("b", first_name="x" * (NAME_LENGTH + 1))
+    body = [entry("a"), long, {"id": 7, "fields": {}}, "text", entry("c")]
+
+    assert await send(telling, body) == (
+        200,
+        {
+            "accepted": 2,
+            "errors": [
+                {"index": 1, "id": "b", "message": "first_name is longer than 200 characters"},
+                {
+                    "index": 2,
+                    "id": 7,
+                    "message": 'entry 2 is not {"operation", "id", "fields"}',
+                },
+                {"index": 3, "message": 'entry 3 is not {"operation", "id", "fields"}'},
+            ],
+        },
+    )
+    assert [row["id"] for row in await held(telling)] == ["a", "c"]
+
+
+async def test_one_that_tells_of_entries_may_have_nothing_to_tell(telling):
+    """Then the list of errors is there and empty."""
+    assert await send(telling, [entry("a")]) == (200, {"accepted": 1, "errors": []})
+    assert await send(telling, entry("b")) == (200, {"accepted": 1, "errors": []})
+
+
+async def test_one_that_tells_of_entries_refuses_a_single_one_by_status(telling):
+    """What is no array is taken or not; an array of one bad entry is an array."""
+    long = entry("b", last_name="x" * (NAME_LENGTH + 1))
+
+    assert (await send(telling, long))[0] == 422
+    status, answer = await send(telling, [long])
+    assert (status, answer["accepted"], len(answer["errors"])) == (200, 0, 1)
+    assert (await send(telling, "text"))[0] == 400
+    assert await held(telling) == []
+
+
+async def test_one_that_tells_of_entries_is_as_strict_otherwise(telling):
+    """Credentials, type and JSON are those of the request, not of an entry."""
+    headers = {"Content-Type": "application/json"}
+    async with telling.post("/rows", data=b"[{]", headers=headers) as response:
+        assert response.status == 400
+    async with telling.post(
+        "/rows", data=b"[]", headers={"Content-Type": "text/plain"}
+    ) as response:
+        assert response.status == 415
+    async with telling.post("/rows", json=[entry("a")], headers={"Authorization": ""}) as response:
+        assert response.status == 401
+    assert await held(telling) == []
+
+
+async def test_an_array_is_wanted_where_it_belongs(wrapped):
+    """The only member of an object, by the name that was agreed; a single entry stands alone."""
+    assert await send(wrapped, {"people": [entry("a"), entry("b")]}) == (200, {"accepted": 2})
+    assert await send(wrapped, entry("c")) == (200, {"accepted": 1})
+    for body in ([entry("d")], {"rows": [entry("d")]}, {"people": [entry("d")], "more": 1}):
+        assert (await send(wrapped, body))[0] == 400
+    assert [row["id"] for row in await held(wrapped)] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
@@ -294,6 +371,14 @@ async def test_the_settings_reach_the_receiver(aiohttp_server):
         session.post(settings["url"], json=entry("a")) as response,
     ):
         assert await response.json() == {"accepted": 1}
+
+
+def test_the_settings_say_how_it_answers():
+    """A destination made for one that tells of entries reads what it tells."""
+    assert "answer" not in StandIn().settings("http://x")
+    told = StandIn(results=True, wrapper="people").settings("http://x")
+    assert (told["batching"], told["wrapper"]) == ("array", "people")
+    assert told["answer"]["rows"]["at"] == "/errors"
 
 
 def test_the_settings_declare_people():

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 LARGEST_HEAD = 1_048_576
@@ -14,11 +15,16 @@ class Source:
     """
     What a peer sends: it can be looked for without being taken, and is counted.
 
-    Every method that takes bytes raises ``EOFError`` when the peer ended too early.
+    Every method that takes bytes raises ``EOFError`` when the peer ended too early, and
+    ``ValueError`` when it sent too much.
+
+    Args:
+        most: Bytes that the peer may send in all; without it, any number.
     """
 
-    def __init__(self, reader: asyncio.StreamReader) -> None:
+    def __init__(self, reader: asyncio.StreamReader, most: int | None = None) -> None:
         self._reader = reader
+        self._most = most
         self._held = bytearray()
         self.count = 0
 
@@ -60,6 +66,8 @@ class Source:
     async def _more(self) -> bool:
         data = await self._reader.read(_AT_ONCE)
         self.count += len(data)
+        if self._most is not None and self.count > self._most:
+            raise ValueError(f"more than {self._most} bytes")
         self._held += data
         return bool(data)
 
@@ -120,9 +128,14 @@ async def read_request(source: Source) -> Message:
     return await _with_body(source, head, otherwise=0)
 
 
-async def read_response(source: Source, method: str) -> Message:
+async def read_response(
+    source: Source, method: str, interim: Callable[[Message], None] = lambda _: None
+) -> Message:
     """
-    One whole response to a request of that method; interim ones before it are passed over.
+    One whole response to a request of that method.
+
+    Args:
+        interim: Is told of each interim response before it, such as 100.
 
     Raises:
         EOFError: The peer ended before it did.
@@ -131,7 +144,11 @@ async def read_response(source: Source, method: str) -> Message:
     status = 100
     while status < 200:
         head = Message(await source.until(b"\r\n\r\n"))
-        status = int(head.start[1])
+        if not head.start[0].startswith("HTTP/1."):
+            raise ValueError("not a response of HTTP/1")
+        status = _number(head.start[1])
+        if status < 200:
+            interim(head)
     if method == "HEAD" or status in _NO_BODY:
         return head
     return await _with_body(source, head, otherwise=None)
@@ -141,7 +158,7 @@ async def _with_body(source: Source, head: Message, otherwise: int | None) -> Me
     if (head.header("Transfer-Encoding") or "").lower() == "chunked":
         return await _with_chunks(source, head.head)
     length = head.header("Content-Length")
-    size = otherwise if length is None else int(length)
+    size = otherwise if length is None else _number(length)
     body = await source.rest() if size is None else await source.exactly(size)
     return Message(head.head, body, body)
 
@@ -150,11 +167,18 @@ async def _with_chunks(source: Source, head: bytes) -> Message:
     framed, content, size = bytearray(), bytearray(), 1
     while size:
         line = await source.until(b"\r\n")
-        size = int(line.split(b";")[0], 16)
+        size = _number(line.split(b";")[0].decode("latin-1").strip(), 16)
         chunk = await source.exactly(size) if size else b""
         framed += line + chunk + await source.until(b"\r\n")
         content += chunk
     return Message(head, bytes(framed), bytes(content))
+
+
+def _number(text: str, base: int = 10) -> int:
+    """Digits alone: a sign, a blank or an underscore is refused, as HTTP has none."""
+    if not text.isalnum():
+        raise ValueError("not a number of HTTP")
+    return int(text, base)
 
 
 def with_headers(head: bytes, headers: dict[str, str | None]) -> bytes:

@@ -1,0 +1,80 @@
+"""Settings, options and the parts of a spec file, as rows of a table."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel
+
+from destination.strict import shapes
+
+COLUMNS = ["name", "type", "default", "what it is"]
+
+LONGEST_DEFAULT = 40
+"""Characters of a default that are shown at most."""
+
+
+def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
+    """
+    What a model can be told: name, type, whether it must be, default and what it is.
+
+    Where it is one of several, each is listed after what chooses it.
+    """
+    return [each for shape in shapes(model) for each in _of_shape(shape)]
+
+
+def _of_shape(model: type[BaseModel]) -> list[dict[str, Any]]:
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    return [
+        {
+            "name": name,
+            "type": _type(prop, definitions),
+            "required": name in schema.get("required", ()),
+            "default": prop.get("default"),
+            "description": prop.get("description") or prop.get("title", ""),
+        }
+        for name, prop in schema.get("properties", {}).items()
+    ]
+
+
+def _type(prop: dict[str, Any], definitions: dict[str, Any]) -> str:
+    if variants := prop.get("oneOf") or prop.get("anyOf"):
+        return " or ".join(
+            _type(variant, definitions) for variant in variants if variant != {"type": "null"}
+        )
+    if reference := prop.get("$ref"):
+        target = definitions[reference.rsplit("/", 1)[-1]]
+        if "enum" in target:
+            return _type(target, definitions)
+        return f"{{ {', '.join(_keys(target))} }}"
+    if "const" in prop:
+        return json.dumps(prop["const"])
+    if "enum" in prop:
+        return " | ".join(json.dumps(value) for value in prop["enum"])
+    if prop.get("type") == "array":
+        return f"list of {_type(prop.get('items', {}), definitions)}"
+    return str(prop.get("type", "any")) + (" (secret)" if prop.get("writeOnly") else "")
+
+
+def _keys(model: dict[str, Any]) -> list[str]:
+    """What tells it from others comes first; then what is needed, then what is not, marked."""
+    properties, required = model.get("properties", {}), model.get("required", ())
+    telling = [
+        f"{key} = {json.dumps(inner['const'])}"
+        for key, inner in properties.items()
+        if "const" in inner
+    ]
+    others = [key for key, inner in properties.items() if "const" not in inner]
+    needed = [key for key in others if key in required]
+    return [*telling, *needed, *(f"{key}?" for key in others if key not in required)]
+
+
+def needed(parameter: dict[str, Any]) -> str:
+    """Its default, or that there is none."""
+    return "required" if parameter["required"] else _text(parameter["default"])
+
+
+def _text(value: Any) -> str:
+    """A default, unless it is nothing or says as much as a table."""
+    shown = "" if value in (None, "", [], {}) else json.dumps(value)
+    return shown if len(shown) <= LONGEST_DEFAULT else ""
