@@ -25,6 +25,7 @@ MAX_DEPTH = 64
 MAX_ITEMS = 100_000
 """The most values that JSON inside a text may hold; its memory is many times its length."""
 
+_NUMBERS, _NESTING = (int, float, Decimal), (dict, list)
 _MAX_EMAIL = 254
 _SHOWN_CHOICES = 10
 
@@ -47,7 +48,9 @@ def coerce(field: Field, value: Any) -> Any:
             what was expected, never the value: rows are personal data.
     """
     kind = field.type
-    if value is None or type(value) is NATIVE.get(kind):
+    if value is None:
+        return value
+    if type(value) in NATIVE[kind] and (type(value) is not float or math.isfinite(value)):
         return value
     convert = _CONVERT.get(kind)
     if convert is None:
@@ -86,7 +89,7 @@ def _choice(field: Field, value: Any) -> str:
 def _number(value: Any) -> int | float | Decimal:
     if isinstance(value, str):
         value = parse_number(value)
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS):
         raise TypeError
     if not isinstance(value, int) and not math.isfinite(value):
         raise ValueError
@@ -124,12 +127,10 @@ def _datetime(value: Any) -> str | None:
     moment = _moment(value)
     if moment is None:
         return None
+    zone = moment.tzname()  # None, or UTC with the offset behind it
     clock = moment.replace(tzinfo=None).isoformat()
     clock = clock.rstrip("0") if moment.microsecond else clock
-    offset = moment.utcoffset()
-    if offset is None:
-        return clock
-    return clock + (moment.isoformat()[-6:] if offset else "Z")
+    return clock if zone is None else clock + (zone[3:] or "Z")
 
 
 def _email(value: Any) -> str:
@@ -165,7 +166,7 @@ def _too_deep(value: Any) -> bool:
 
 def _children(item: Any) -> list[Any]:
     values = item.values() if isinstance(item, dict) else item
-    return [value for value in values if isinstance(value, dict | list)]
+    return [value for value in values if isinstance(value, _NESTING)]
 
 
 def _expected(field: Field) -> str:
@@ -175,10 +176,15 @@ def _expected(field: Field) -> str:
     return f"one of {shown}" + (", …" if len(field.choices) > _SHOWN_CHOICES else "")
 
 
-NATIVE: Mapping[FieldType, type] = MappingProxyType(
-    {FieldType.STRING: str, FieldType.NUMBER: int, FieldType.BOOLEAN: bool}
+NATIVE: Mapping[FieldType, frozenset[type]] = MappingProxyType(
+    {
+        **dict.fromkeys(FieldType, frozenset()),
+        FieldType.STRING: frozenset({str}),
+        FieldType.NUMBER: frozenset({int, float}),
+        FieldType.BOOLEAN: frozenset({bool}),
+    }
 )
-"""The types whose values a field takes as they are."""
+"""The types whose values, as they come from JSON, a field takes as they are."""
 
 _CONVERT: Mapping[FieldType, Callable[[Any], Any]] = MappingProxyType(
     {

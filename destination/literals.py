@@ -2,7 +2,8 @@
 
 import math
 import re
-from datetime import UTC, datetime, timedelta, timezone
+import sys
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,11 +12,12 @@ MAX_NUMBER = 400
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?0*\d{1,3})?", re.ASCII)
 _MOMENT = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)"
-    r"(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?"
-    r" ?(Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?)?",
+    r"(\d{4}-\d\d-\d\d)"
+    r"(?:([Tt ](?:[01]\d|2[0-3]):\d\d(?::\d\d(?:[.,]\d{1,9})?)?)"
+    r" ?(Z|z|UTC|GMT|[+-]\d\d(?::?[0-5]\d)?)?)?",
     re.ASCII,
 )
+_ZONES = {"z": "Z", "UTC": "Z", "GMT": "Z"}
 
 
 def parse_number(text: str) -> int | float | Decimal | None:
@@ -30,7 +32,10 @@ def parse_number(text: str) -> int | float | Decimal | None:
         return None
     if text.lstrip("+-").isdigit():
         return int(text)
-    number, exact = float(text), Decimal(text)
+    number = float(text)
+    if len(text) <= sys.float_info.dig and "e" not in text.lower():
+        return number  # it keeps so many digits
+    exact = Decimal(text)
     if math.isinf(number):
         return None
     return number if Decimal(repr(number)) == exact else exact
@@ -45,11 +50,9 @@ def parse_moment(text: str) -> datetime | None:
     match = _MOMENT.fullmatch(text.strip())
     if match is None:
         return None
-    *parts, fraction, zone = match.groups()
-    year, month, day, hour, minute, second = (int(part or 0) for part in parts)
-    micro = int((fraction or "").ljust(6, "0")[:6])
+    day, clock, zone = match.groups("")
     try:
-        return datetime(year, month, day, hour, minute, second, micro, _zone(zone))
+        return datetime.fromisoformat(day + clock + _ZONES.get(zone, zone))
     except ValueError:
         return None
 
@@ -60,6 +63,8 @@ def number_text(number: float | Decimal) -> str:
         return str(number)
     if not math.isfinite(number):
         return "NaN" if math.isnan(number) else ("-Infinity" if number < 0 else "Infinity")
+    if isinstance(number, float) and "e" not in (written := repr(number)):
+        return written.removesuffix(".0") if number else "0"
     exact = number if isinstance(number, Decimal) else Decimal(repr(number))
     if not exact:
         return "0"
@@ -70,16 +75,6 @@ def number_text(number: float | Decimal) -> str:
     if "." in mantissa:
         mantissa = mantissa.rstrip("0").rstrip(".")
     return f"{mantissa}e{int(power):+d}" if power else mantissa
-
-
-def _zone(text: str | None) -> timezone | None:
-    if text is None:
-        return None
-    if text[0] not in "+-":
-        return UTC
-    digits = text[1:].replace(":", "").ljust(4, "0")
-    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
-    return timezone(-offset if text[0] == "-" else offset)
 
 
 def depth(value: Any) -> int:

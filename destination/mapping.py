@@ -241,8 +241,7 @@ def _quick(step: _Step) -> tuple[str, str | None, frozenset[type]]:
         return step.to, None, frozenset()
     if step.field is None:
         return step.to, step.source.name, _AS_THEY_ARE
-    native = NATIVE.get(step.field.type)
-    return step.to, step.source.name, frozenset((native,) if native else ())
+    return step.to, step.source.name, NATIVE[step.field.type]
 
 
 _UNTYPED = frozenset({FieldType.UNKNOWN, FieldType.REFERENCE})

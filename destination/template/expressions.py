@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from liquid import RenderContext
-from liquid.builtin.expressions import Path, StringLiteral
+from liquid.builtin.expressions import FilteredExpression, Path, StringLiteral
+from liquid.builtin.expressions.filtered import Filter
 from liquid.builtin.expressions.logical import (
     ContainsExpression,
     GeExpression,
@@ -22,8 +23,9 @@ from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.expression import Expression
 from liquid.undefined import is_undefined
 
-from destination.template.rendering import MAX_LOOPS, ExhaustedError
-from destination.template.values import equal, numeric, text
+from destination.template.filters import FILTERS
+from destination.template.rendering import MAX_LOOPS, ExhaustedError, Rendering
+from destination.template.values import FilterError, equal, numeric, text
 
 Compare = Callable[[Any, Any], bool]
 
@@ -33,6 +35,44 @@ def _ordered(compare: Compare, left: Any, right: Any) -> bool:
     if isinstance(left, str) and isinstance(right, str):
         return compare(left, right)
     return compare(numeric(left), numeric(right))
+
+
+class _Names(Path):
+    """A path of names; all but ``size``, ``first`` and ``last`` lead through objects."""
+
+    __slots__ = ()
+
+    def evaluate(self, context: Rendering) -> object:  # type: ignore[override]  # always ours
+        value: Any = context.names
+        try:
+            for name in self.path:
+                value = value[name]
+        except (KeyError, TypeError):
+            return super().evaluate(context)
+        context.take(value)
+        return value
+
+
+class _Filtered(FilteredExpression):
+    __slots__ = ()
+
+    def evaluate(self, context: RenderContext) -> object:
+        value = self.left.evaluate(context)
+        for filter in self.filters or ():
+            value = filter.evaluate(value, context)
+        return value
+
+
+class _Filter(Filter):
+    __slots__ = ()
+
+    def evaluate(self, left: object, context: RenderContext) -> object:
+        arguments, options = self.evaluate_args(context) if self.args else ((), {})
+        try:
+            return FILTERS[self.name](context, left, *arguments, **options)
+        except FilterError as error:
+            error.token = self.token
+            raise
 
 
 class _Less(LtExpression):
@@ -88,6 +128,7 @@ class _Range(RangeLiteral):
 
 
 _OURS: dict[type[Expression], type[Expression]] = {
+    FilteredExpression: _Filtered,
     LtExpression: _Less,
     GtExpression: _Greater,
     LeExpression: _AtMost,
@@ -102,6 +143,11 @@ def meter_expression(expression: Expression) -> int:
     if ours := _OURS.get(type(expression)):
         expression.__class__ = ours
     cost = 1 + sum(map(meter_expression, expression.children()))
+    if isinstance(expression, FilteredExpression):
+        for filter in expression.filters or ():
+            filter.__class__ = _Filter
     if isinstance(expression, Path):
+        if all(isinstance(segment, str) for segment in expression.path):
+            expression.__class__ = _Names
         return cost + len(expression.path)
     return cost + (len(expression.value) >> 6 if isinstance(expression, StringLiteral) else 0)

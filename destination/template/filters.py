@@ -59,20 +59,20 @@ def _raw(value: Any) -> Any:
 def _measured(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     cost = _COSTS.get(name, 0)
 
-    def measured(value: Any, *arguments: Any, context: Meter, **options: Any) -> Any:
-        context.spend(cost + sum(map(weigh, (value, *arguments))))
+    def measured(meter: Meter, value: Any, /, *arguments: Any, **options: Any) -> Any:
+        size = cost + weigh(value)
+        meter.spend(size + sum(map(weigh, arguments)) if arguments else size)
         if function is date:
-            options["now"] = context.now
+            options["now"] = meter.now
         try:
             result = function(value, *arguments, **options)
         except FilterError:
             raise
         except MISHAPS:
             raise FilterError(f"{name} cannot take these values") from None
-        context.spend(weigh(result))
+        meter.spend(weigh(result))
         return result
 
-    measured.with_context = True  # type: ignore[attr-defined]  # python-liquid passes the meter
     return measured
 
 
@@ -94,4 +94,4 @@ _UNMEASURED: dict[str, Callable[..., Any]] = {
 FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {name: _measured(name, function) for name, function in _UNMEASURED.items()}
 )
-"""Filters by name, as python-liquid calls them: each takes the rendering's meter as context."""
+"""Filters by name; each takes the rendering's meter before the value."""

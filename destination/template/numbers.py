@@ -29,6 +29,8 @@ def _modulo(left: float, right: float) -> float:
 def _round(value: float, digits: float = 0) -> float:
     """Half away from zero; unchanged where a float could not hold the difference."""
     places = int(max(min(digits, _MAX_DIGITS), -_MAX_DIGITS))
+    if round(value, places) == value:  # as short as that already
+        return value
     scaled = Decimal(str(value)).scaleb(places)
     if abs(scaled) >= _SAFE:
         return value

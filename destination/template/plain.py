@@ -100,7 +100,7 @@ class Template:
         """
         sink = Escaping(escape) if escape else Text()
         self.write(values, sink, now=now)
-        return str(sink.getvalue())
+        return sink.getvalue()
 
     def write(
         self,

@@ -10,15 +10,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from io import StringIO
-from typing import Any, TextIO, cast
+from typing import Any
 
 from liquid import BoundTemplate, RenderContext
 from liquid.exceptions import ResourceLimitError
 from liquid.utils import ReadOnlyChainMap
 
 from destination.template.sinks import MAX_BYTES, Text
-from destination.template.values import MAX_TEXT, FilterError, weigh
+from destination.template.values import MAX_TEXT, SCALARS, FilterError, weigh
 
 MAX_LOOPS = 10_000
 """The most iterations of all loops in one rendering."""
@@ -29,6 +28,8 @@ MAX_WORK = 100_000
 
 _SLOW = 4  # a list takes longer to compare and search than a text of its weight
 _POSITION = re.compile(r"-?\d{1,9}", re.ASCII)
+_NO_TAGS: list[str] = []
+_KEPT = {*RenderContext.__slots__, "_held", "_sizes"}
 
 
 class ExhaustedError(ResourceLimitError):
@@ -50,13 +51,15 @@ class Rendering(RenderContext):
     """
     What one rendering knows and has left.
 
+    What only tags need is set up when the first of them asks for it.
+
     Args:
         weights: What each block costs, by the identity of its node.
         allowance: What it may use up, by default an allowance of its own.
         now: What the word ``now`` means to the date filter; by default the clock's time.
     """
 
-    __slots__ = ("_allowance", "_held", "_sizes", "now", "weights")
+    __slots__ = ("_allowance", "_held", "_sizes", "names", "now", "weights")
 
     def __init__(
         self,
@@ -66,13 +69,21 @@ class Rendering(RenderContext):
         now: datetime | None,
         allowance: Allowance | None = None,
     ) -> None:
-        super().__init__(template, globals=values)
+        self.template, self.env, self.globals = template, template.env, values
+        self.disabled_tags, self.autoescape = _NO_TAGS, False
+        self.names, self.weights, self.now = values, weights, now
+        self._allowance = allowance or Allowance()
+        self._sizes: dict[str, int]
+        self._held: int
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _KEPT:
+            raise AttributeError(name)
+        super().__init__(self.template, globals=self.globals)
         # The inherited scope answers "now" and "today" as well, which are no columns.
         self.scope = ReadOnlyChainMap(self.locals, self.globals, self.counters)
-        self.weights, self.now = weights, now
-        self._allowance = allowance or Allowance()
-        self._sizes: dict[str, int] = {}
-        self._held = 0
+        self.names, self._sizes, self._held = self.scope, {}, 0
+        return getattr(self, name)
 
     def charge(self, work: int) -> None:
         """Takes nodes and expressions off the allowance."""
@@ -87,11 +98,15 @@ class Rendering(RenderContext):
     def get(self, path: list[object], **options: Any) -> object:
         """What a name stands for; large values cost more, since anything may be done to them."""
         value = super().get(path, **options)
+        self.take(value)
+        return value
+
+    def take(self, value: object) -> None:
+        """Pays for a value that a name stands for."""
         if isinstance(value, str):
             self.spend(len(value))
-        elif isinstance(value, dict | list):
+        elif type(value) not in SCALARS and isinstance(value, dict | list):
             self.spend(_SLOW * _weight_or_most(value))
-        return value
 
     def get_item(self, obj: Any, key: Any) -> Any:
         """An item of a list or object, or a character; never an attribute."""
@@ -109,9 +124,9 @@ class Rendering(RenderContext):
             raise ExhaustedError(f"variables larger than {MAX_BYTES // 1024} kB")
         self.locals[key] = val
 
-    def get_buffer(self, buf: TextIO | None = None) -> StringIO:
+    def get_buffer(self, buf: Text) -> Text:  # type: ignore[override]  # always ours
         """Where a variable's text is written, which stands in what is written to ``buf``."""
-        return cast("Text", buf).capture()
+        return buf.capture()
 
     def raise_for_loop_limit(self, length: int = 1) -> None:
         """Counts the iterations of all loops, one after another as well as nested."""

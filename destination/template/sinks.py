@@ -6,8 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from liquid.builtin.expressions.primitive import Blank, Empty
-from liquid.exceptions import LiquidError
-from liquid.output import LimitedStringIO
+from liquid.exceptions import LiquidError, OutputStreamLimitError
 from liquid.token import TOKEN_CONTENT, Token
 from liquid.undefined import is_undefined
 
@@ -24,15 +23,21 @@ class PlaceError(LiquidError):
         super().__init__(message, token=None)
 
 
-class Text(LimitedStringIO):
+class Text:
     """Text as it is, and values as Liquid prints them; line ends are left alone."""
 
     def __init__(self, limit: int = MAX_BYTES) -> None:
-        super().__init__(limit, newline="")
+        self._parts: list[str] = []
+        self._limit = limit
+        self._size = 0
 
     def write(self, text: str, token: Token | None = None) -> int:
         """Takes literal text, which may stand in the template where the token says."""
-        return super().write(text)
+        self._size += len(text) if text.isascii() else len(text.encode())
+        if self._size > self._limit:
+            raise OutputStreamLimitError("", token=None)
+        self._parts.append(text)
+        return len(text)
 
     def insert(self, value: Any, token: Token) -> int:
         """Takes the value of an output statement."""
@@ -48,7 +53,11 @@ class Text(LimitedStringIO):
 
         It holds plain text: what prints the variable writes it for the place where it goes.
         """
-        return Text(MAX_BYTES - self.size)
+        return Text(MAX_BYTES - self._size)
+
+    def getvalue(self) -> str:
+        """What was written."""
+        return "".join(self._parts)
 
 
 class Escaped(str):
@@ -70,8 +79,11 @@ class Escaping(Text):
 
     def insert(self, value: Any, token: Token) -> int:
         """Takes a value, which is escaped unless it is a captured text."""
-        written = text(value)
-        return self.write(written if isinstance(value, Escaped) else self._escape(written), token)
+        if type(value) is not str:
+            if isinstance(value, Escaped):
+                return self.write(value, token)
+            value = text(value)
+        return self.write(self._escape(value), token)
 
     def insert_raw(self, value: Any, token: Token) -> int:
         """Takes a value as it is."""
@@ -79,8 +91,10 @@ class Escaping(Text):
 
     def capture(self) -> "Escaping":
         """A sink that escapes too."""
-        return Escaping(self._escape, MAX_BYTES - self.size)
+        return _Capturing(self._escape, MAX_BYTES - self._size)
 
+
+class _Capturing(Escaping):
     def getvalue(self) -> Escaped:
         """The text, which is not escaped again."""
         return Escaped(super().getvalue())

@@ -8,6 +8,8 @@ from destination.template.faults import TemplateSyntaxError, fault_at
 MAX_SOURCE = 64 * 1024
 """The most bytes of a template's source."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 # The lexer searches ahead from every blank and parenthesis of a statement, and from every
 # opening of a raw block: in time that grows with the square of their number.
 _STATEMENT = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
@@ -37,6 +39,8 @@ def unreadable(source: str) -> Iterator[TemplateSyntaxError]:
     """Reasons not to give a source to the lexer, whose time may grow with its square."""
     if len(source) > MAX_SOURCE or len(source.encode("utf-8", "replace")) > MAX_SOURCE:
         yield TemplateSyntaxError(f"the template is larger than {MAX_SOURCE // 1024} kB")
+    if found := _SURROGATE.search(source):
+        yield fault_at(source, found.start(), "half a surrogate pair is no text")
     for opener, closer in (("{{", "}}"), ("{%", "%}")):
         last = source.rfind(opener)
         if last > source.rfind(closer):

@@ -2,11 +2,12 @@
 Liquid's syntax with liquidjs's answers, under the meter.
 
 The parser builds blocks and literal text by classes that cannot be configured, so ours take
-their places in the parsed tree; none of them adds an attribute.
+their places in the parsed tree; none of them adds an attribute. They are given the rendering
+and the sink that the root was given, which are ours as well.
 """
 
-from collections.abc import Iterable
-from typing import Any, ClassVar, TextIO, cast
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, TextIO
 
 from liquid import Environment, RenderContext
 from liquid.ast import BlockNode, Node
@@ -27,18 +28,14 @@ from destination.template.sinks import Text
 from destination.template.values import text, weigh
 
 
-def _metered(context: RenderContext) -> Rendering:
-    return cast("Rendering", context)
-
-
 class Literal(ContentNode):
     """Text of the template, which tells where it stands."""
 
     __slots__ = ()
 
-    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+    def render(self, context: Rendering, buffer: Text) -> int:  # type: ignore[override]
         """Writes the text."""
-        return cast("Text", buffer).write(self.text, self.token)
+        return buffer.write(self.text, self.token)
 
 
 class Block(BlockNode):
@@ -46,14 +43,13 @@ class Block(BlockNode):
 
     __slots__ = ()
 
-    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+    def render(self, context: Rendering, buffer: Text) -> int:  # type: ignore[override]
         """Writes what the nodes print; any failure is a LiquidError with its node's token."""
-        rendering = _metered(context)
-        rendering.charge(rendering.weights[id(self)])
+        context.charge(context.weights[id(self)])
         written = 0
         for node in self.nodes:
             try:
-                written += node.render(context, buffer)
+                written += node.render(context, buffer)  # type: ignore[arg-type]
             except LiquidError as error:
                 error.token = error.token or node.token
                 raise
@@ -67,11 +63,19 @@ class Printed(OutputNode):
 
     __slots__ = ()
 
-    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+    def render(self, context: Rendering, buffer: Text) -> int:  # type: ignore[override]
         """Writes the value."""
-        value, last = self.expression.evaluate(context), self.last_filter()
-        raw = last is not None and last.name == "raw"
-        return _print(value, context, buffer, self.token, raw=raw)
+        value = self.expression.evaluate(context)
+        context.spend(weigh(value))
+        return buffer.insert(value, self.token)
+
+    def settle(self) -> None:
+        """Decides what no row can change."""
+        last = self.last_filter()
+        if last and last.name == "raw":
+            self.__class__ = _Raw
+        elif not last and isinstance(self.expression, FilteredExpression):
+            self.expression = self.expression.left
 
     def last_filter(self) -> Filter | None:
         """The filter that gives the value, if any does."""
@@ -79,21 +83,29 @@ class Printed(OutputNode):
         return filters[-1] if filters else None
 
 
+class _Raw(Printed):
+    """One whose last filter is ``raw``."""
+
+    __slots__ = ()
+
+    def render(self, context: Rendering, buffer: Text) -> int:  # type: ignore[override]
+        return _print(self.expression.evaluate(context), context, buffer.insert_raw, self.token)
+
+
 def _print(
-    value: Any, context: RenderContext, buffer: TextIO, token: Token, *, raw: bool = False
+    value: Any, context: Rendering, insert: Callable[[Any, Token], int], token: Token
 ) -> int:
-    _metered(context).spend(weigh(value))
-    sink = cast("Text", buffer)
-    return sink.insert_raw(value, token) if raw else sink.insert(value, token)
+    context.spend(weigh(value))
+    return insert(value, token)
 
 
 class _Cycle(CycleNode):
     __slots__ = ()
 
-    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+    def render(self, context: Rendering, buffer: Text) -> int:  # type: ignore[override]
         group = text(self.group.evaluate(context)) if self.group else ""
         position = context.cycle((group, *map(str, self.args)), len(self.args))
-        return _print(self.args[position].evaluate(context), context, buffer, self.token)
+        return _print(self.args[position].evaluate(context), context, buffer.insert, self.token)
 
 
 class _Case(CaseNode):
@@ -168,6 +180,8 @@ def meter(nodes: Iterable[Node], context: RenderContext, weights: dict[int, int]
             weights[id(node)] = inner
         else:
             cost += inner
+        if isinstance(node, Printed):
+            node.settle()
         if isinstance(node, ContentNode):
             node.__class__ = Literal
             cost += len(node.text) >> 6

@@ -17,7 +17,12 @@ MAX_TEXT = 100_000
 MAX_RANGE = 1_000
 """The most numbers in a range that is given to a filter or printed."""
 
+SCALARS = frozenset({bool, int, float, type(None)})
+"""Types of most values that are no text."""
+
+_NUMBERS = (int, float, Decimal)
 _ITEM = 8
+_SHORT = 2**64
 _MAX_BITS = 14_000  # about 4,200 digits: Python prints no more than 4,300
 
 
@@ -30,8 +35,11 @@ class FilterError(FilterArgumentError):
 
 def weigh(value: Any) -> int:
     """About how many characters a value takes; raises FilterError beyond MAX_TEXT."""
-    if type(value) is str:
-        return within(len(value))
+    kind = type(value)
+    if kind is str and len(value) <= MAX_TEXT:
+        return len(value)
+    if kind in SCALARS and (kind is not int or -_SHORT < value < _SHORT):
+        return _ITEM
     total, pending = 0, [value]
     while pending:
         item = pending.pop()
@@ -69,9 +77,11 @@ def text(value: Any) -> str:
     """A value as liquidjs prints it: null and unknown names are empty, lists run together."""
     if isinstance(value, str):
         return value
+    if type(value) is int:
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float | Decimal):
+    if isinstance(value, _NUMBERS):
         return number_text(value)
     if isinstance(value, list | tuple | range):
         return "".join(map(text, value))
@@ -86,6 +96,8 @@ def number(value: Any) -> float:
 
 def numeric(value: Any) -> float:
     """A value as JavaScript compares it with a number: null is 0, other words are NaN."""
+    if type(value) is int or type(value) is float:
+        return value
     if isinstance(value, str):
         value = parse_number(value) if value.strip() else 0
         value = math.nan if value is None else value
