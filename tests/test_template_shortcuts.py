@@ -10,7 +10,8 @@ from liquid.builtin.expressions import Path
 
 from destination.literals import number_text
 from destination.template import Allowance, Template, TemplateError
-from destination.template.rendering import MAX_WORK
+from destination.template.plain import ENVIRONMENT
+from destination.template.rendering import MAX_WORK, Rendering
 from destination.template.sinks import Text
 from destination.template.values import FilterError, weigh
 
@@ -133,6 +134,21 @@ def test_a_number_is_rounded_as_it_is_written(number: Any, places: int) -> None:
     )
 
     assert shown == number_text(float(rounded))
+
+
+def test_a_number_that_no_float_holds_is_not_rounded() -> None:
+    """It keeps all its digits."""
+    number = 12345678901234567891
+
+    assert Template.parse("{{ number | round: -1 }}").value({"number": number}) == number
+
+
+def test_a_rendering_is_asked_for_nothing_else() -> None:
+    """What no rendering of Liquid has is not made up."""
+    rendering = Rendering(ENVIRONMENT.from_string(""), {}, {}, None)
+
+    assert rendering.loops == []
+    assert not hasattr(rendering, "nothing")
 
 
 @pytest.mark.parametrize("option", ["context", "meter", "value", "nope"])
