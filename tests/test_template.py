@@ -127,6 +127,7 @@ def test_templates_with_one_source_are_equal() -> None:
         ("{{ " + "(" * 100 + "}}", 1, 1, "too many blanks or parentheses"),
         ("{% raw %}" * 200, 1, 1, "raw blocks"),
         ("é" * MAX_SOURCE, 1, 1, "larger than 64 kB"),
+        ("a\nb\ud800", 2, 2, "half a surrogate pair"),
     ],
 )
 def test_a_fault_is_found_where_it_is(source: str, line: int, column: int, problem: str) -> None:
@@ -162,6 +163,8 @@ BOMBS = {
     "{{ big }}": "64 kB of text",
     "{% for i in (1..9000) %}0123456789{% endfor %}": "64 kB of text",
     "{% capture a %}{{ big }}{% endcapture %}": "64 kB of text",
+    "{% for i in (1..5000) %}0123456789{% endfor %}{% capture a %}"
+    "{% for i in (1..2000) %}0123456789{% endfor %}{% endcapture %}": "64 kB of text",
     "{{ huge }}": "larger than 100 kB",
     "{{ many }}": "larger than 100 kB",
     "{% assign a = big %}": "variables larger than 64 kB",
