@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from segment_stage import TO_API, endpoint, member, stage
 
-from destination.cli.caller import Changes
 from destination.cli.people import differences, expected, people
+from destination.cli.sync.changes import Changes
 from destination.model import Operation
 from destinations.sandbox.relay42 import FACT, StandIn
 
