@@ -96,7 +96,7 @@ class Changes:
 
     @classmethod
     def everything(cls, current: Sequence[Row]) -> Self:
-        """Every row as added, and no removals: what a resync of the full query sends."""
+        """Every row as added, and no removals."""
         return cls(current, (), ())
 
     def of(self, operation: Operation) -> Sequence[Row]:

@@ -171,7 +171,7 @@ def _behavior(line: Line, sync: Sync, report: Report) -> Behavior:
 def _plan(given: Given, sync: Sync, rows: list[Row], state: State, report: Report) -> Plan:
     behavior = report.behavior
     assert behavior is not None  # noqa: S101 - it was just asked
-    changes = Changes.everything(rows) if given.resync else state.changes(rows)
+    changes = state.changes(rows)
     first = not (state.known or given.resync)
     operations = frozenset() if first and behavior.skip_initial_run else behavior.operations
     report.unchanged = len(rows) - len(changes.added) - len(changes.changed)
@@ -182,7 +182,7 @@ def _plan(given: Given, sync: Sync, rows: list[Row], state: State, report: Repor
 
 
 def _state(given: Given) -> State:
-    """What was there before; after a resync nothing was."""
+    """What was there before; to a resync nothing was, so it adds everything."""
     if given.previous is not None:
         before = read_rows(given.previous, given.query, given.id_column)
         return State(given.id_column, before.rows, known=True)
