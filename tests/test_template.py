@@ -72,6 +72,8 @@ def test_known_differences_still_differ(snippet: dict[str, Any]) -> None:
         ("{{ age | divided_by: 8 }}", 4.5),
         ("{{ age | divided_by: 6.0 }}", 6),
         ("{{ tags | size }}", 2),
+        ("{{ blank | concat: tags }}", ["a", "b"]),
+        ("{{ empty | sort }}", []),
         ("{{ (1..3) }}", [1, 2, 3]),
         ("{{ nothing }}", None),
         ("{{ void }}", None),

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from liquid.builtin.expressions.primitive import Blank, Empty
 from liquid.undefined import is_undefined
 
 from destination.template.values import equal, number, text, truthy, within
 
 
 def _items(value: Any) -> list[Any]:
-    if value is None or is_undefined(value):
+    if value is None or is_undefined(value) or isinstance(value, Blank | Empty):
         return []
     return list(value) if isinstance(value, list | tuple | range) else [value]
 
