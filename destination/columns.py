@@ -50,15 +50,19 @@ class Columns(Mapping[str, Any]):
         return len(self.read())
 
     def read(self) -> dict[str, Any]:
-        """All columns. Raises RowError where one that nobody asked for cannot be read."""
+        """All columns, and from now on. Raises RowError where one cannot be read."""
         if self._read is None:
-            try:
-                self._read = _all.decode(self._raw)
-            except (ValueError, RecursionError):
-                raise RowError(UNREADABLE) from None
-            if depth(self._read) > MAX_DEPTH:
-                raise RowError(TOO_DEEP)
+            self._read = self.once()
         return self._read
+
+    def once(self) -> dict[str, Any]:
+        """All columns, for now: they are not kept. Raises RowError where one cannot be read."""
+        if self._read is not None:
+            return self._read
+        try:
+            return _all.decode(self._raw)
+        except (ValueError, RecursionError):
+            raise RowError(UNREADABLE) from None
 
     @property
     def raw(self) -> bytes:
@@ -88,8 +92,8 @@ class Reader:
             columns = Columns(raw, self._decoder.decode(text))
         except (ValueError, RecursionError):
             raise RowError(UNREADABLE) from None
-        if text.count(b"[") + text.count(b"{") > MAX_DEPTH:
-            columns.read()  # which looks how deep it is
+        if text.count(b"[") + text.count(b"{") > MAX_DEPTH and depth(columns.once()) > MAX_DEPTH:
+            raise RowError(TOO_DEEP)
         return columns
 
 

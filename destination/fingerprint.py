@@ -49,7 +49,7 @@ def content(row: Mapping[str, Any]) -> bytes:
     if not isinstance(row, Columns):
         return _encoder.encode(row)
     try:
-        return _encoder.encode(row.read())
+        return _encoder.encode(row.once())
     except RowError:  # of a column that nobody reads
         return row.raw
 
