@@ -1,6 +1,5 @@
 """``destination sync`` against servers that answer wrongly, or not at all."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -208,17 +207,3 @@ async def test_a_json_rpc_error_fails_its_batch_only(folder: Path) -> None:
     assert report["operations"]["add"]["accepted"] == 1
     assert "A call failed. add failed: -32603" in errors
     assert code == 1
-
-
-async def test_a_slow_batch_may_have_been_delivered(folder: Path) -> None:
-    """A call that is not answered in time fails its rows, and the next batch is sent."""
-
-    async def slow(_: Any) -> Any:
-        await asyncio.Event().wait()
-
-    async with odd(add=iterating(slow, {"rejectedRows": []})) as server:
-        _, report, _ = await sync(folder, server.url, "--timeout", "0.5")
-
-    reason = "the server gave no answer within 0.5 s; may have been delivered"
-    assert report["reasons"] == [{"rows": 2, "reason": reason}]
-    assert report["operations"]["add"]["accepted"] == 1

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from destination.cli.caller import CallError, NotConnected
+from destination.cli.caller import CallError, NotConnected, Unreachable
 from destination.cli.sync.changes import Changes
 from destination.cli.sync.interrupt import Interrupt
 from destination.cli.sync.progress import Lines
@@ -152,6 +152,24 @@ def test_one_connection_that_fails_is_no_reason_to_give_up() -> None:
 
     assert not made.gave_up
     assert outcome.accepted == 5
+
+
+def test_a_call_without_an_answer_may_have_delivered() -> None:
+    """Rows of a call that gets no answer failed, may have been delivered, and are sent again."""
+    answers = iter([Unreachable("http://example.com", "gave no answer within 60 s"), NOTHING])
+
+    def answer(_: list[int]) -> Any:
+        each = next(answers, NOTHING)
+        if isinstance(each, Exception):
+            raise each
+        return each
+
+    server = Server(answer)
+    _, outcome = run(server)
+    assert {position: each.reason for position, each in outcome.refused.items()} == dict.fromkeys(
+        (0, 1), "the server gave no answer within 60 s; may have been delivered"
+    )
+    assert (outcome.failed, outcome.accepted) == (2, 3)
 
 
 def test_the_same_failure_is_noted_once() -> None:
