@@ -195,13 +195,15 @@ class TestHeaders:
 
     @settings(deadline=None)
     @given(value=hostile)
+    @example(value="0\t")
     def test_a_value_is_one_line_or_none(self, value: str):
         """What cannot stand in a header rejects the row, and the reason does not quote it."""
         request = {"headers": {"X-Value": "a {{ v }} b"}}
-        if value.isascii() and value.isprintable():
+        rest = value.replace("\t", "")
+        if rest.isascii() and rest.isprintable():
             [sent] = made(request, record(v=value))
             assert sent.headers["X-Value"] == f"a {value} b"
-        elif set(value) - {"\t"}:
+        else:
             error = refused(request, record(v=value))
             assert error.message.startswith("header X-Value: line 1, column 3: a character")
 
