@@ -23,7 +23,6 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
 )
 
 from destination.errors import ConfigError
@@ -141,7 +140,7 @@ def read(path: Path | None = None) -> dict[str, Any]:
     Raises:
         ConfigError: It cannot be read; all that keeps it from being read, line by line.
     """
-    return _merged(_file(path), _nested(os.environ))
+    return _merged(_merged(_file(path), _nested(os.environ)), _whole(os.environ))
 
 
 def understood(document: Mapping[str, Any]) -> Settings:
@@ -150,8 +149,6 @@ def understood(document: Mapping[str, Any]) -> Settings:
         return Settings(**document)
     except ValidationError as error:
         raise ConfigError("\n".join(explained(error, Settings))) from None
-    except SettingsError as error:  # DESTINATIONS or SERVER, where they are set whole
-        raise ConfigError(f"{error}: it must be JSON") from None
 
 
 def _file(path: Path | None) -> dict[str, Any]:
@@ -202,6 +199,18 @@ def _nested(environment: Mapping[str, str]) -> dict[str, Any]:
                 raise ConfigError(f"{name}: is set below another variable that has a value")
         level[path[-1]] = _leaf(name, environment[name])
     return nested
+
+
+def _whole(environment: Mapping[str, str]) -> dict[str, Any]:
+    """``DESTINATIONS`` or ``SERVER``, where one is set whole."""
+    whole: dict[str, Any] = {}
+    for name in environment:
+        if name.lower() in {"destinations", "server"}:
+            try:
+                whole[name.lower()] = json.loads(environment[name])
+            except ValueError:
+                raise ConfigError(f"{name}: it must be JSON") from None
+    return whole
 
 
 def _leaf(name: str, text: str) -> Any:

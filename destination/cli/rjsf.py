@@ -56,23 +56,27 @@ def problems(schema: Mapping[str, Any], hints: Mapping[str, Any]) -> Iterator[st
     if not is_root(schema):
         yield "its schema is no object with properties: make it one"
         return
-    yield from (
-        f'an option is called "{name}", which is taken: rename it' for name in taken(schema)
-    )
-    draft = schema.get("$schema")
+    found = [*_of_all(schema, hints), *_of_each(schema, hints)]
+    yield from found or _wrong(schema)
+
+
+def _of_all(schema: Mapping[str, Any], hints: Mapping[str, Any]) -> Iterator[str]:
+    for name in taken(schema):
+        yield f'an option is called "{name}", which is taken: rename it'
+    draft, required = schema.get("$schema"), schema.get("required")
     if isinstance(draft, str) and not _DRAFT.fullmatch(draft):
         yield "$schema names another draft than 7, which the form's validator refuses: leave it out"
-    yield from _wrong(schema)
-    options = properties(schema)
-    required = schema.get("required")
     for name in required if isinstance(required, list) else ():
-        if name not in options:
+        if name not in properties(schema):
             yield f'"{name}" is required and is no option: the form can never be complete'
-    for name, prop in options.items():
-        own = (f'option "{name}" {problem}' for problem in _of(prop, schema, hints.get(name)))
-        yield from own
     for name in without_option(schema, hints):
         yield f'there is a hint for "{name}", which is no option: correct the name'
+
+
+def _of_each(schema: Mapping[str, Any], hints: Mapping[str, Any]) -> Iterator[str]:
+    for name, prop in properties(schema).items():
+        for problem in _of(prop, schema, hints.get(name)):
+            yield f'option "{name}" {problem}'
 
 
 def is_root(schema: Mapping[str, Any]) -> bool:
@@ -109,7 +113,7 @@ def agree(prop: Any) -> bool:
 
 
 def _wrong(schema: Mapping[str, Any]) -> Iterator[str]:
-    """Where it is no schema; references are judged option by option."""
+    """Where it is no schema, in a way that no rule tells better."""
     try:
         jsonschema.Draft7Validator.check_schema(schema)
     except jsonschema.SchemaError as error:

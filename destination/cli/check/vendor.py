@@ -86,6 +86,7 @@ def _told(error: DestinationError, words: str = "") -> str:
     """The reason without what is only true of rows, and what to do."""
     message = error.message.removeprefix(NOT_SENT).removesuffix("; may have been delivered")
     if words:
-        message += f" ({words[:1].lower()}{words[1:]})"
+        first = words[0].lower() if words[1:2].islower() else words[0]
+        message += f" ({first}{words[1:].rstrip('.')})"
     advice = ADVICE.get(error.code, "")
     return reason(error.code, message) + (f"; {advice}" if advice else "")
