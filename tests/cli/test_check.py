@@ -60,7 +60,7 @@ class TestGood:
             "  ok       reachability  answers from 127.0.0.1 in 5 ms",
             "  ok       credentials   the vendor accepts them",
             "  ok       clock         agrees with that of 127.0.0.1",
-            "  ok       form          1 object, up to 1 field, no options",
+            "  ok       form          1 object, 1 field, no options",
             "  ok       speed         calls of 220 rows are delivered in about 22 s of 25",
             "",
             "0 failed, 0 warnings, 9 ok",

@@ -36,8 +36,7 @@ async def forms(instance: Instance, objects: Sequence[Object]) -> list[Finding]:
             fields = max(fields, len(await instance.fields(object.id, mode)))
             if form := await instance.form(object.id, mode):
                 found.append(form)
-    objects_told = f"{counted(len(objects), 'object')}, up to {counted(fields, 'field')}"
-    return _judged(found, objects_told)
+    return _judged(found, f"{counted(len(objects), 'object')}, {_some(fields, 'field')}")
 
 
 def _judged(found: Sequence[Form], about: str) -> list[Finding]:
@@ -48,4 +47,8 @@ def _judged(found: Sequence[Form], about: str) -> list[Finding]:
     if told:
         return [failed("form", shown(f"Hightouch cannot show it: {each}")) for each in told]
     options = max((len(rjsf.properties(schema)) for schema, _ in found), default=0)
-    return [ok("form", f"{about}, {counted(options, 'option') if options else 'no options'}")]
+    return [ok("form", f"{about}, {_some(options, 'option')}")]
+
+
+def _some(count: int, noun: str) -> str:
+    return counted(count, noun) if count else f"no {noun}s"
