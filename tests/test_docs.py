@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from declared import body
+from pages import PAGES
 
 from destination import registry
 from destination.app import make_instances
-from destination.cli import COMMANDS
 from destination.errors import Code
 from destination.mapping import Column, Entry, FieldMapping, Plan
 from destination.model import Operation
@@ -44,7 +44,6 @@ SECRETS = {
     "MAILCHIMP_API_KEY": "secret-us1",
     "SLACK_BOT_TOKEN": "xoxb-1",
 }
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def page(name: str) -> str:
@@ -138,24 +137,6 @@ def test_configurations_shown_are_accepted(path: Path) -> None:
     for block in blocks(path.read_text("utf-8"), "toml"):
         document = expand(tomllib.loads(block), SECRETS)
         make_instances(Settings(**document))
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_commands_shown_exist(path: Path) -> None:
-    """Each command and make target that a page names is one there is."""
-    text = path.read_text("utf-8")
-    targets = re.findall(r"^([a-z]+):", page("Makefile"), re.MULTILINE)
-    for name in re.findall(r"(?:\$ |`)(?:\.venv/bin/)?destination ([a-z]+)", text):
-        assert name in COMMANDS
-    for name in re.findall(r"(?:\$ |`)make ([a-z]+)", text):
-        assert name in targets
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_links_lead_somewhere(path: Path) -> None:
-    """Each relative link leads to a file that is there."""
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text("utf-8")):
-        assert (path.parent / target).exists(), target
 
 
 def test_the_structure_names_every_module() -> None:
