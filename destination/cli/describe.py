@@ -12,8 +12,8 @@ import click
 from pydantic import BaseModel
 
 from destination import registry
-from destination.cli import CONFIGURATION, config_option, fail, json_option, table
-from destination.cli.parameters import COLUMNS, needed, parameters
+from destination.cli import CONFIGURATION, Stop, config_option, fail, json_option, markdown, table
+from destination.cli.parameters import COLUMNS, needed, of_shape, parameters
 from destination.errors import ConfigError
 from destination.model import Object
 from destination.plugin import Destination
@@ -24,6 +24,7 @@ from destination.spec.answer import Answer
 from destination.spec.files import SUFFIXES, file_schema
 from destination.spec.request import Request
 from destination.spec.results import RowResults
+from destination.strict import shapes
 from destination.tuning import Tuning
 
 SPEC = {"kind": registry.SPEC, "summary": "Rows to any API that a spec file describes."}
@@ -68,16 +69,43 @@ def _summary(kind: str) -> dict[str, str]:
 @click.command("describe")
 @click.argument("kind")
 @json_option
-def describe_command(kind: str, *, as_json: bool) -> None:
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print it as a page has it.")
+@click.option(
+    "--into",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"Write it as Markdown into this page, between {markdown.BEGIN} and {markdown.END}.",
+)
+def describe_command(kind: str, *, as_json: bool, as_markdown: bool, page: Path | None) -> None:
     """
     Show what a KIND can be told: settings, options, objects, modes, fields, limits.
 
     A KIND may be a spec file. "spec" itself is the form of such a file; with --json its JSON
     Schema, by which editors complete it.
     """
-    if kind == registry.SPEC:
+    if page is not None:
+        try:
+            markdown.put_into(page, _markdown(kind))
+        except Stop as stop:
+            fail(stop.what, stop.why, stop.then, stop.code)
+    elif as_markdown:
+        click.echo(_markdown(kind))
+    elif kind == registry.SPEC:
         _show_format(as_json=as_json)
-        return
+    else:
+        described = _described(kind)[1]
+        click.echo(json.dumps(described, indent=2, default=str)) if as_json else _show(described)
+
+
+def _markdown(kind: str) -> str:
+    if kind == registry.SPEC:
+        return markdown.parts({title: parameters(model) for title, model in PARTS.items()})
+    plugin, described = _described(kind)
+    return markdown.kind(described, [of_shape(each) for each in shapes(plugin.settings_model)])
+
+
+def _described(kind: str) -> tuple[type[Destination[Any, Any]], dict[str, Any]]:
+    """A kind or a spec file, and what it can be told; the end of the command when it is none."""
     is_file = kind.lower().endswith(SUFFIXES)
     try:
         plugin = spec.load(Path(kind)) if is_file else registry.load(kind)
@@ -93,10 +121,7 @@ def describe_command(kind: str, *, as_json: bool) -> None:
         )
     if is_file:
         described |= {"kind": registry.SPEC, "spec": kind}
-    if as_json:
-        click.echo(json.dumps(described, indent=2, default=str))
-    else:
-        _show(described)
+    return plugin, described
 
 
 PARTS: Mapping[str, type[BaseModel]] = {
@@ -193,7 +218,8 @@ def _show(described: dict[str, Any]) -> None:
             [field["id"], field["type"], _marks(field), field["description"]]
             for field in each["fields"]
         ]
-        table(f"Fields{of}", ["field", "type", "", "what it is"], marks)
+        if marks:
+            table(f"Fields{of}", ["field", "type", "", "what it is"], marks)
     limits = {name: value for name, value in described["limits"].items() if value is not None}
     click.echo("Limits: " + ", ".join(f"{name} {value}" for name, value in limits.items()))
 
