@@ -28,33 +28,28 @@ class Deadline:
     """
 
     def __init__(self, seconds: float) -> None:
-        self.at = _now() + seconds
         self._answer = min(ANSWER, seconds / 10)
         self._least = min(LEAST, seconds / 5)
+        self._set(_now() + seconds)
         self._shutdown = False
         self._limits: set[asyncio.Timeout] = set()
         self._waiters: set[asyncio.Future[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
 
-    @property
-    def end(self) -> float:
+    def _set(self, at: float) -> None:
+        self.at = at
+        self.end = at - self._answer
         """When the work must have ended, so that the answer is out in time."""
-        return self.at - self._answer
-
-    @property
-    def last_start(self) -> float:
+        self.last_start = self.end - self._least
         """After this moment nothing more is begun: it could hardly end in time."""
-        return self.end - self._least
-
-    @property
-    def last_answer(self) -> float:
+        self.last_answer = self.end - self._least / 20
         """When a request must be answered, so that a delivery of several can tell of each."""
-        return self.end - self._least / 20
 
     def bring_forward(self, at: float) -> None:
         """The server shuts down: the answer must be out by then. Never moves it back."""
         if at < self.at:
-            self.at, self._shutdown = at, True
+            self._shutdown = True
+            self._set(at)
             for limit in self._limits:
                 if not limit.expired():
                     limit.reschedule(self.end)

@@ -4,10 +4,11 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import structlog
+from msgspec.structs import replace
 from pydantic import BaseModel
 
 from destination.call import CHUNK, Call, mapped

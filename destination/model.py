@@ -209,8 +209,7 @@ class Rejection(msgspec.Struct, frozen=True):
             self.error.__traceback__ = self.error.__context__ = None
 
 
-@dataclass(frozen=True, slots=True)
-class Batch(Generic[OptionsT]):
+class Batch(msgspec.Struct, Generic[OptionsT], frozen=True):
     """
     Valid records that share one verb, one sync's options and one lane.
 

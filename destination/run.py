@@ -8,9 +8,11 @@ known; a fatal error stops what has not started.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from destination.bugs import bug
 from destination.deadline import DELIVERY, Deadline, Delivery, give_way
@@ -54,8 +56,7 @@ Group = Sequence[Record]
 """Records that are delivered together."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
+class _Work(msgspec.Struct, frozen=True):
     lane: str
     batch: Batch[Any]
     groups: Sequence[Group]
@@ -68,7 +69,7 @@ class _Work:
 
 
 def _work(lane: str, batch: Batch[Any], groups: Sequence[Group]) -> _Work:
-    return _Work(lane, replace(batch, records=list(chain.from_iterable(groups))), groups)
+    return _Work(lane, replace(batch, records=[*chain.from_iterable(groups)]), groups)
 
 
 class Run:

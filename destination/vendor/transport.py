@@ -92,6 +92,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self, session: aiohttp.ClientSession, request: httpx.Request
     ) -> httpx.Response:
         timeout = request.extensions.get("timeout", {})
+        whole, wait = timeout.get("pool"), timeout.get("read")
         try:
             response = await session.request(
                 request.method,
@@ -103,10 +104,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 data=_payload(await request.aread()),
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(
-                    total=timeout.get("pool"),
+                    total=whole,
                     connect=timeout.get("connect"),
                     sock_connect=timeout.get("connect"),
-                    sock_read=timeout.get("read"),
+                    # A wait that may take as long as the whole needs no clock of its own.
+                    sock_read=None if whole is not None and wait == whole else wait,
                     ceil_threshold=float("inf"),  # never round a deadline up to a whole second
                 ),
             )
