@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from destination import registry
 from destination.cli import CONFIGURATION, config_option, fail, json_option, table
+from destination.cli.page import named, page
 from destination.cli.parameters import COLUMNS, needed, parameters
 from destination.errors import ConfigError
 from destination.model import Object
@@ -68,33 +69,32 @@ def _summary(kind: str) -> dict[str, str]:
 @click.command("describe")
 @click.argument("kind")
 @json_option
-def describe_command(kind: str, *, as_json: bool) -> None:
+@click.option("--markdown", is_flag=True, help="Print it as a page for your documentation.")
+def describe_command(kind: str, *, as_json: bool, markdown: bool) -> None:
     """
     Show what a KIND can be told: settings, options, objects, modes, fields, limits.
 
-    A KIND may be a spec file. "spec" itself is the form of such a file; with --json its JSON
-    Schema, by which editors complete it.
+    A KIND may be a spec file, or a Python file, which is run. "spec" itself is the form of a spec
+    file; with --json its JSON Schema, by which editors complete it.
     """
     if kind == registry.SPEC:
         _show_format(as_json=as_json)
         return
-    is_file = kind.lower().endswith(SUFFIXES)
     try:
-        plugin = spec.load(Path(kind)) if is_file else registry.load(kind)
-        described = _description(plugin)
+        described = description(kind)
     except ConfigError as error:
         fail(
             f'There is no description of "{kind}".',
             error.message,
             "See the form of such a file with: destination describe spec"
-            if is_file
+            if kind.lower().endswith(SUFFIXES)
             else "See all kinds with: destination list",
             CONFIGURATION,
         )
-    if is_file:
-        described |= {"kind": registry.SPEC, "spec": kind}
     if as_json:
         click.echo(json.dumps(described, indent=2, default=str))
+    elif markdown:
+        click.echo(page(described), nl=False)
     else:
         _show(described)
 
@@ -130,7 +130,22 @@ def _show_format(*, as_json: bool) -> None:
         table(title, COLUMNS, rows)
 
 
-def _description(plugin: type[Destination[Any, Any]]) -> dict[str, Any]:
+def description(kind: str) -> dict[str, Any]:
+    """
+    All that a kind declares, by name; of a file also how a configuration names it.
+
+    Raises:
+        ConfigError: There is no such kind or file, or it is broken.
+    """
+    if kind.lower().endswith(SUFFIXES):
+        told = {"kind": registry.SPEC, registry.SPEC: kind}
+        return _described(spec.load(Path(kind))) | told
+    if kind.endswith(".py"):
+        return _described(registry.read(Path(kind))) | {registry.MODULE: kind}
+    return _described(registry.load(kind))
+
+
+def _described(plugin: type[Destination[Any, Any]]) -> dict[str, Any]:
     objects = _objects(plugin)
     return {
         "kind": plugin.kind,
@@ -160,8 +175,7 @@ async def _discovered(plugin: Destination[Any, Any]) -> Iterable[Object]:
 
 
 def _show(described: dict[str, Any]) -> None:
-    settings = {name: described[name] for name in ("kind", "spec") if name in described}
-    told = ", ".join(f'{name} = "{value}"' for name, value in settings.items())
+    told = ", ".join(f'{name} = "{value}"' for name, value in named(described).items())
     click.secho(f"{described['label'] or described['kind']} — {told}", bold=True)
     click.echo(f"{described['description']}\n")
     for title in ("settings", "common_settings", "options"):
