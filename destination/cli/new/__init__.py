@@ -74,7 +74,7 @@ def _meanings(files: dict[str, str]) -> dict[str, str]:
         "the destination",
         "its tests",
         "its page, made of what it declares",
-        "the server's",
+        "what the server is told",
     )
     return dict(zip(files, meanings, strict=False))
 

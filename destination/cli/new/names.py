@@ -71,7 +71,7 @@ class Name:
         """
         if not _NAME.fullmatch(text) or len(text) > LONGEST:
             words = "-".join(word.lower() for word in _WORDS.findall(text))
-            fits = _NAME.fullmatch(words) and len(words) <= LONGEST
+            fits = text.isascii() and _NAME.fullmatch(words) and len(words) <= LONGEST
             raise ValueError(
                 "A name is small letters and digits, in words with hyphens between them, and "
                 f"begins with a letter; {LONGEST} characters at most."

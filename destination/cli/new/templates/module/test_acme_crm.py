@@ -105,8 +105,9 @@ class TestAcmeCrm(DestinationContract):
         """Without a result for each nobody knows whose are missing."""
 
         async def scenario(subject: Subject) -> Any:
+            await subject.call("add", self.rows(1))
             subject.between.answer(200, content=b'{"results": [{"status": "saved"}]}')
-            return await subject.call("add", self.rows(2))
+            return await subject.call("add", self.rows(3)[1:])
 
         reasons = rejected(self.play(scenario)).values()
         assert [reason.partition(":")[0] for reason in reasons] == ["OUTCOME_UNKNOWN"] * 2
