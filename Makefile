@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check chaos crash soak bench serve lock format clean
+.PHONY: demo test check chaos crash soak bench serve lock pages format clean
 
 demo: .venv/ready      ## a whole sync on local stand-ins of the vendors
 	$(BIN)/python -m destination demo
@@ -36,6 +36,10 @@ serve: .venv/ready     ## the server, with the stand-ins when nothing is configu
 lock: .venv/ready      ## write the locked versions again, with hashes
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.txt
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -c requirements.txt -o requirements-dev.txt
+
+pages: .venv/ready     ## write into each kind's page what it declares
+	for kind in connectif mailchimp relay42 slack webhook; do $(BIN)/destination describe $$kind --into docs/$$kind.md; done
+	$(BIN)/destination describe spec --into docs/spec-files.md
 
 format: .venv/ready    ## mend format and what lint can mend
 	$(BIN)/ruff format .

@@ -25,6 +25,9 @@ SPEC = "spec"
 MODULE = "module"
 """The setting of any other kind that names the Python file which holds its class."""
 
+PYTHON = ".py"
+"""How the name of such a file ends."""
+
 
 def kinds() -> list[str]:
     """The names of all kinds there are, without importing any."""
@@ -65,8 +68,10 @@ def read(path: Path) -> type[Destination[Any, Any]]:
     """
     name = str(path.absolute())  # no other module's, so that json.py is not taken for json
     found = importlib.util.spec_from_file_location(name, path)
-    if found is None or found.loader is None:
-        raise ConfigError(f"{path}: is not a Python file: its name must end in .py")
+    if path.suffix != PYTHON or found is None or found.loader is None:
+        raise ConfigError(f"{path}: is not a Python file: its name must end in {PYTHON}")
+    if not path.is_file():
+        raise ConfigError(f"{path}: there is no such file")
     module, loader = importlib.util.module_from_spec(found), found.loader
     sys.modules[name] = module  # its annotations are looked up there
     try:

@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSWINSZ
@@ -18,7 +18,7 @@ SECONDS = 30.0
 
 _START = (
     "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    "os.execv(sys.argv[1], sys.argv[1:])"
 )
 """Makes the terminal the controlling one, as a login does: Ctrl-C reaches the command."""
 
@@ -28,11 +28,17 @@ class Terminal:
     A command whose input, output and errors are one terminal, inside ``with``.
 
     Args:
+        program: What the arguments are for.
         output: Where standard output goes instead, as with ``> FILE``.
     """
 
     def __init__(
-        self, folder: Path, *arguments: str, output: Path | None = None, **environment: str
+        self,
+        folder: Path,
+        *arguments: str,
+        program: Sequence[str] = (sys.executable, "-m", "destination"),
+        output: Path | None = None,
+        **environment: str,
     ) -> None:
         self._own, theirs = pty.openpty()
         ioctl(self._own, TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
@@ -44,7 +50,7 @@ class Terminal:
         }
         with (output or Path(os.devnull)).open("wb") as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, "-m", "destination", *arguments],
+                [sys.executable, "-c", _START, *program, *arguments],
                 cwd=folder,
                 env=base | environment,
                 stdin=theirs,

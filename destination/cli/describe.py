@@ -6,15 +6,14 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from pydantic import BaseModel
 
 from destination import registry
-from destination.cli import CONFIGURATION, config_option, fail, json_option, table
-from destination.cli.page import named, page
-from destination.cli.parameters import COLUMNS, needed, parameters
+from destination.cli import CONFIGURATION, Stop, config_option, fail, json_option, markdown, table
+from destination.cli.parameters import COLUMNS, needed, of_shape, parameters
 from destination.errors import ConfigError
 from destination.model import Object
 from destination.plugin import Destination
@@ -25,6 +24,7 @@ from destination.spec.answer import Answer
 from destination.spec.files import SUFFIXES, file_schema
 from destination.spec.request import Request
 from destination.spec.results import RowResults
+from destination.strict import shapes
 from destination.tuning import Tuning
 
 SPEC = {"kind": registry.SPEC, "summary": "Rows to any API that a spec file describes."}
@@ -69,34 +69,71 @@ def _summary(kind: str) -> dict[str, str]:
 @click.command("describe")
 @click.argument("kind")
 @json_option
-@click.option("--markdown", is_flag=True, help="Print it as a page for your documentation.")
-def describe_command(kind: str, *, as_json: bool, markdown: bool) -> None:
+@click.option("--markdown", "printed", is_flag=True, help="Print it as a page has it.")
+@click.option(
+    "--into",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"Write it as Markdown into this page, between {markdown.BEGIN} and {markdown.END}.",
+)
+def describe_command(kind: str, *, as_json: bool, printed: bool, page: Path | None) -> None:
     """
     Show what a KIND can be told: settings, options, objects, modes, fields, limits.
 
     A KIND may be a spec file, or a Python file, which is run. "spec" itself is the form of a spec
     file; with --json its JSON Schema, by which editors complete it.
     """
-    if kind == registry.SPEC:
-        _show_format(as_json=as_json)
-        return
     try:
-        described = description(kind)
+        if page is not None:
+            markdown.put_into(page, as_markdown(kind))
+        elif printed:
+            click.echo(as_markdown(kind))
+        elif kind == registry.SPEC:
+            _show_format(as_json=as_json)
+        elif as_json:
+            click.echo(json.dumps(_described(kind)[1], indent=2, default=str))
+        else:
+            _show(_described(kind)[1])
     except ConfigError as error:
-        fail(
-            f'There is no description of "{kind}".',
-            error.message,
-            "See the form of such a file with: destination describe spec"
-            if kind.lower().endswith(SUFFIXES)
-            else "See all kinds with: destination list",
-            CONFIGURATION,
-        )
-    if as_json:
-        click.echo(json.dumps(described, indent=2, default=str))
-    elif markdown:
-        click.echo(page(described), nl=False)
-    else:
-        _show(described)
+        _no_description(kind, error)
+    except Stop as stop:
+        fail(stop.what, stop.why, stop.then, stop.code)
+
+
+def as_markdown(kind: str) -> str:
+    """
+    The tables of a kind, of a file or of the form of spec files.
+
+    Raises:
+        ConfigError: There is no such kind or file, or it is broken.
+    """
+    if kind == registry.SPEC:
+        return markdown.parts({title: parameters(model) for title, model in PARTS.items()})
+    plugin, described = _described(kind)
+    return markdown.kind(described, [of_shape(each) for each in shapes(plugin.settings_model)])
+
+
+def _described(kind: str) -> tuple[type[Destination[Any, Any]], dict[str, Any]]:
+    """A kind, or that of a file, and what it can be told; raises ConfigError when it is none."""
+    if kind.lower().endswith(SUFFIXES):
+        plugin: type[Destination[Any, Any]] = spec.load(Path(kind))
+        return plugin, _description(plugin) | {"kind": registry.SPEC, registry.SPEC: kind}
+    if kind.endswith(registry.PYTHON):
+        plugin = registry.read(Path(kind))
+        return plugin, _description(plugin) | {registry.MODULE: kind}
+    plugin = registry.load(kind)
+    return plugin, _description(plugin)
+
+
+def _no_description(kind: str, error: ConfigError) -> NoReturn:
+    fail(
+        f'There is no description of "{kind}".',
+        error.message,
+        "See the form of such a file with: destination describe spec"
+        if kind.lower().endswith(SUFFIXES)
+        else "See all kinds with: destination list",
+        CONFIGURATION,
+    )
 
 
 PARTS: Mapping[str, type[BaseModel]] = {
@@ -130,22 +167,7 @@ def _show_format(*, as_json: bool) -> None:
         table(title, COLUMNS, rows)
 
 
-def description(kind: str) -> dict[str, Any]:
-    """
-    All that a kind declares, by name; of a file also how a configuration names it.
-
-    Raises:
-        ConfigError: There is no such kind or file, or it is broken.
-    """
-    if kind.lower().endswith(SUFFIXES):
-        told = {"kind": registry.SPEC, registry.SPEC: kind}
-        return _described(spec.load(Path(kind))) | told
-    if kind.endswith(".py"):
-        return _described(registry.read(Path(kind))) | {registry.MODULE: kind}
-    return _described(registry.load(kind))
-
-
-def _described(plugin: type[Destination[Any, Any]]) -> dict[str, Any]:
+def _description(plugin: type[Destination[Any, Any]]) -> dict[str, Any]:
     objects = _objects(plugin)
     return {
         "kind": plugin.kind,
@@ -175,7 +197,8 @@ async def _discovered(plugin: Destination[Any, Any]) -> Iterable[Object]:
 
 
 def _show(described: dict[str, Any]) -> None:
-    told = ", ".join(f'{name} = "{value}"' for name, value in named(described).items())
+    settings = {name: described[name] for name in ("kind", "spec", "module") if name in described}
+    told = ", ".join(f'{name} = "{value}"' for name, value in settings.items())
     click.secho(f"{described['label'] or described['kind']} — {told}", bold=True)
     click.echo(f"{described['description']}\n")
     for title in ("settings", "common_settings", "options"):

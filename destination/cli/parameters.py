@@ -15,19 +15,21 @@ LONGEST_DEFAULT = 40
 
 def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
     """
-    What a model can be told: name, type, whether it must be, default and what it is.
+    What a model can be told: name, title, type, whether it must be, default and what it is.
 
     Where it is one of several, each is listed after what chooses it.
     """
-    return [each for shape in shapes(model) for each in _of_shape(shape)]
+    return [each for shape in shapes(model) for each in of_shape(shape)]
 
 
-def _of_shape(model: type[BaseModel]) -> list[dict[str, Any]]:
+def of_shape(model: type[BaseModel]) -> list[dict[str, Any]]:
+    """The same of a model that is not one of several."""
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
     return [
         {
             "name": name,
+            "title": prop.get("title", ""),
             "type": _type(prop, definitions),
             "required": name in schema.get("required", ()),
             "default": prop.get("default"),

@@ -92,9 +92,9 @@ def _steps(name: Name, source: str, into: Path, *, spec: bool) -> dict[str, str]
     return {
         **enter,
         **first,
-        f"pytest test_{name.stem}.py": "passes; and after each of your changes",
+        f"python -m pytest test_{name.stem}.py": "passes; and after each of your changes",
         f"destination describe {source}": "what operators and marketers see of it",
-        f"destination describe {source} --markdown": f"{name.stem}.md anew",
+        f"destination describe {source} --into {name.stem}.md": "writes its page anew",
         **told,
         f"destination check {name.stem}": "asks the vendor whether the token is good",
         "destination serve": f"serves http://127.0.0.1:8000/hightouch/{name.stem}",

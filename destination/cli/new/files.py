@@ -5,12 +5,24 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from destination.cli import Stop
-from destination.cli.describe import description
+from destination.cli.describe import as_markdown
+from destination.cli.markdown import BEGIN, END
 from destination.cli.new.drafts import drafts
 from destination.cli.new.names import Name
-from destination.cli.page import page
 
 CONFIGURATION = "destinations.toml"
+
+PAGE = """\
+# Acme Crm
+
+Rows as people of Acme Crm.
+
+`destination describe {source} --into acme_crm.md` writes what follows.
+
+{begin}
+{told}
+{end}
+"""
 
 
 def texts(name: Name, spec: str | None) -> dict[str, str]:
@@ -20,10 +32,10 @@ def texts(name: Name, spec: str | None) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, source)
         path.write_text(files[source], "utf-8")
-        described = description(str(path))
-    told = page(described | {"spec" if spec else "module": source})
+        told = as_markdown(str(path))
+    page = name.put(PAGE).format(source=source, begin=BEGIN, told=told, end=END)
     configuration = files.pop(CONFIGURATION)
-    return {**files, f"{name.stem}.md": told, CONFIGURATION: configuration}
+    return {**files, f"{name.stem}.md": page, CONFIGURATION: configuration}
 
 
 def write(folder: Path, files: Mapping[str, str]) -> None:
