@@ -22,7 +22,7 @@ class Memory:
     What one call knows and notes of its rows.
 
     Args:
-        secret: The key of all hashes: who has the store cannot guess a row from it.
+        secret: The key of all hashes: who sees one, and not the store, can test no guess by it.
         remember: Seconds for which an outcome counts.
         hold: Of a row whose same content may have been delivered, say so instead of sending it.
     """

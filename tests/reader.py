@@ -53,6 +53,7 @@ class Reader:
             "LOG_FORMAT": "console",
         }
         self._beside: list[subprocess.Popen[bytes]] = []
+        self._server: subprocess.Popen[bytes] | None = None
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -61,7 +62,8 @@ class Reader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stops()
+        for process in self._beside:
+            _stop(process)
         self._stack.close()
 
     def writes(self, file: File) -> None:
@@ -124,15 +126,16 @@ class Reader:
         return told.returncode, told.stderr
 
     def _serves(self, line: str) -> tuple[int, str]:
-        self._stops()
+        if self._server is not None:
+            _stop(self._server)
         output = self._folder / "serve"
-        process = self._starts(line, output)
+        process = self._server = self._starts(line, output)
         until = time.monotonic() + SECONDS
         while "server.started" not in output.read_text() and time.monotonic() < until:
             if process.poll() is not None:
                 return process.returncode, self._shown(output.read_text())
             time.sleep(0.02)
-        return 0, self._shown(output.read_text())
+        return 0, self._shown(re.sub(r"\x1b\[\d*m", "", output.read_text()))
 
     def _starts(self, line: str, output: Path) -> subprocess.Popen[bytes]:
         with output.open("wb") as file:
@@ -147,13 +150,12 @@ class Reader:
         self._beside.append(process)
         return process
 
-    def _stops(self) -> None:
-        for process in self._beside:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGINT)
-        for process in self._beside:
-            process.wait(SECONDS)
-        self._beside.clear()
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Press Ctrl-C."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+    process.wait(SECONDS)
 
 
 class _Receiver:
@@ -197,6 +199,7 @@ def _clone(folder: Path) -> None:
         script = installed / name
         script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments}"$@"\n')
         script.chmod(0o755)
+    (installed / "activate").touch()  # it is active already
     (folder / ".venv" / "ready").touch()
 
 

@@ -194,3 +194,12 @@ def test_what_the_coverage_names_is_there() -> None:
         assert re.search(rf"^(?: *(?:async )?def {test}\(|{test} = )", source, re.MULTILINE), test
     for prefix, path in PREFIXES.items():
         assert f"{prefix} is `{path}`" in text
+
+
+def test_what_the_security_page_names_is_there() -> None:
+    """Each test that ``docs/security.md`` names is one that runs."""
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", page("docs/security.md"))
+
+    assert len(named) > 30
+    for path, test in named:
+        assert re.search(rf"^ *(?:async )?def {test}\(", page(path), re.MULTILINE), (path, test)

@@ -18,6 +18,10 @@ ELSEWHERE = {
     "examples/peers/jsonrpcserver": "tests/cli/test_conform_page.py runs it",
     "examples/peers/compare.py": "tests/cli/test_conform_page.py runs it",
     "your.host": "a host of the reader's",
+    "heroku ": "needs an account",
+    "fly ": "needs an account",
+    "gcloud ": "needs an account",
+    "docker ": "needs a daemon",
 }
 """What stands in a command that is not run here; the options of our own commands are looked at."""
 

@@ -230,7 +230,8 @@ def _show(described: dict[str, Any]) -> None:
             [field["id"], field["type"], _marks(field), field["description"]]
             for field in each["fields"]
         ]
-        table(f"Fields{of}", ["field", "type", "", "what it is"], marks)
+        if marks:
+            table(f"Fields{of}", ["field", "type", "", "what it is"], marks)
     limits = {name: value for name, value in described["limits"].items() if value is not None}
     click.echo("Limits: " + ", ".join(f"{name} {value}" for name, value in limits.items()))
 

@@ -182,4 +182,4 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return re.sub(r"\s+", " ", text.replace("``", "`").replace("|", "\\|")).strip()
+    return re.sub(r"\s+", " ", text.replace("|", "\\|")).strip()

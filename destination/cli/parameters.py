@@ -33,7 +33,7 @@ def of_shape(model: type[BaseModel]) -> list[dict[str, Any]]:
             "type": _type(prop, definitions),
             "required": name in schema.get("required", ()),
             "default": prop.get("default"),
-            "description": prop.get("description") or prop.get("title", ""),
+            "description": (prop.get("description") or prop.get("title", "")).replace("``", "`"),
         }
         for name, prop in schema.get("properties", {}).items()
     ]
