@@ -15,36 +15,33 @@ def blocks() -> list[str]:
 
 def applied(source: str, block: str) -> str:
     """
-    A file with a block in it.
-
-    Each definition takes the place of what has its name, or comes after the one before it; imports
-    go to the top; an indented block belongs in the class that has the first of its names that is
-    known.
+    A file with a block in it: imports at the top, and every other definition in the place of what
+    has its name, or else after the one before it.
     """
-    indent = "    " if block.startswith(" ") else ""
-    block, gap = textwrap.dedent(block), "\n" if indent else "\n\n"
-    last = 0
+    last, indent = 0, 0
     for node in ast.parse(block).body:
-        text = textwrap.indent(_text(block, node), indent)
+        text = _text(block, node)
         if isinstance(node, ast.ImportFrom):
             source = _put(source, text, _imports(source) + 1, _imports(source))
             continue
-        place = next((one for one in _places(source, indent) if _name(one) == _name(node)), None)
-        begin, end = (_first(place), place.end_lineno) if place else (last + 1, last)
-        assert end, f"nothing is there that {_name(node)} could be added after"
-        source = _put(source, text if place else f"{gap}{text}", begin, end)
-        last = begin - 1 + len(text.splitlines()) + (0 if place else len(gap))
+        place = next((one for one in _places(source) if _name(one) == _name(node)), None)
+        if place:
+            indent = place.col_offset
+            begin, end = _first(place), place.end_lineno or 0
+        else:
+            assert last, f"nothing is there that {_name(node)} could be added after"
+            text = ("\n" if indent else "\n\n") + text
+            begin, end = last + 1, last
+        text = textwrap.indent(text, " " * indent)
+        source = _put(source, text, begin, end)
+        last = begin - 1 + len(text.splitlines())
     return source
 
 
-def _places(source: str, indent: str) -> list[ast.stmt]:
-    """What stands in the module, or in its classes."""
+def _places(source: str) -> list[ast.stmt]:
+    """What stands in the module and in its classes."""
     top = ast.parse(source).body
-    return (
-        [one for each in top if isinstance(each, ast.ClassDef) for one in each.body]
-        if indent
-        else top
-    )
+    return [*top, *(one for each in top if isinstance(each, ast.ClassDef) for one in each.body)]
 
 
 def _name(node: ast.stmt) -> str:
