@@ -20,6 +20,7 @@ from destination.errors import (
 from destination.fingerprint import event_id
 from destination.model import (
     Batch,
+    Checked,
     Field,
     FieldType,
     Form,
@@ -66,6 +67,7 @@ __all__ = [
     "Auth",
     "AuthError",
     "Batch",
+    "Checked",
     "Code",
     "ConfigError",
     "Connection",

@@ -100,20 +100,22 @@ class Call:
     async def _send(self, records: Sequence[Record]) -> None:
         while records:
             standings = await self._memory.claim(records)
+            records, rest = records[: len(standings)], records[len(standings) :]
             await self._run.send(_those(records, standings, Standing.SEND))
             self._run.reject(_those(records, standings, Standing.UNKNOWN), _held())
             self.suppressed += standings.count(Standing.DELIVERED)
-            records = _those(records, standings, Standing.BUSY)
-            if records and not await self._pause():
-                self._run.reject(records, _in_progress())
+            busy = _those(records, standings, Standing.BUSY)
+            if not self._is_time(0 if rest else POLL):
+                self._run.reject(busy, _in_progress())
+                self._run.reject(rest, self._deadline.not_sent())
                 return
+            if busy and not rest:
+                await asyncio.sleep(POLL)
+            records = [*rest, *busy]
 
-    async def _pause(self) -> bool:
-        """Wait a little, where there is time for another try."""
-        if asyncio.get_running_loop().time() + POLL > self._deadline.last_start:
-            return False
-        await asyncio.sleep(POLL)
-        return True
+    def _is_time(self, wait: float) -> bool:
+        """Whether anything more may begin after so many seconds."""
+        return asyncio.get_running_loop().time() + wait <= self._deadline.last_start
 
 
 async def mapped(

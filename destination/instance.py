@@ -24,6 +24,7 @@ from destination.fingerprint import scope_of
 from destination.memory import HOUR, Memory, NoMemory
 from destination.metrics import ACCEPTED, SKIPPED, SUPPRESSED, Meter
 from destination.model import (
+    Checked,
     Field,
     Limits,
     Mode,
@@ -36,6 +37,7 @@ from destination.model import (
 from destination.model import Form as BareForm
 from destination.notes import Notes
 from destination.order import Order
+from destination.pace import rows_of_call
 from destination.planning import Planner
 from destination.plugin import Destination
 from destination.run import Run
@@ -49,9 +51,6 @@ log = structlog.get_logger()
 
 Form = tuple[dict[str, Any], dict[str, Any]]
 """A JSON Schema and a uiSchema."""
-
-RESERVE = 3.0
-"""Seconds of the deadline that ``behavior`` does not plan to use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +85,8 @@ class Instance:
         self.kind = plugin.kind
         self.active = tuning.active
         self._tuning = tuning
-        self._deadline = deadline
-        self._max_rows = max_rows
+        self.deadline = deadline
+        self.max_rows = max_rows
         self._order = Order()
         self._planner = Planner(plugin)
 
@@ -105,14 +104,15 @@ class Instance:
         self._store, self._meter = store, meter
         self._secret = await store.secret()
         self.plugin.notes = Notes(store, self._secret, self.name)
-        limits = self._tuning.applied(self.plugin.limits_for(None, None))
+        limits = self.limits()
         self._permits = asyncio.Semaphore(limits.concurrency)
         connection, classify = self.plugin.connection(), self.plugin.classify
+        self.auth = connection.auth
         async with opened(connection, self._tuning, limits, classify, meter, between) as client:
             self.plugin.http = client
             yield self
 
-    async def check(self) -> str | None:
+    async def check(self) -> str | Checked | None:
         """Raise DestinationError when the vendor refuses the settings; else what it says."""
         return await self.plugin.check()
 
@@ -197,15 +197,11 @@ class Instance:
 
     def _call_size(self, mode: Mode, options: BaseModel | None) -> int:
         """No more rows than can be delivered well within the deadline; whole batches of them."""
-        limits = self._tuning.applied(self.plugin.limits_for(mode.id, options))
-        seconds = max(self._deadline - RESERVE, 1.0)
-        rounds = max(1, int(seconds / limits.latency))
-        batches = limits.concurrency * rounds
-        if limits.rate is not None:
-            batches = min(batches, int(limits.rate.per_second * seconds))
-        most = min(self._max_rows, limits.call_size or self._max_rows)
-        rows = max(1, min(most, batches * limits.batch_size))
-        return max(rows - rows % limits.batch_size, min(rows, limits.batch_size))
+        return rows_of_call(self.limits(mode.id, options), self.deadline, self.max_rows)
+
+    def limits(self, mode: str | None = None, options: BaseModel | None = None) -> Limits:
+        """How fast the vendor is called: the kind's word, with the operator's in its place."""
+        return self._tuning.applied(self.plugin.limits_for(mode, options))
 
     async def deliver(
         self, sync: Sync, operation: Operation, rows: Sequence[Row], deadline: Deadline
@@ -266,7 +262,7 @@ class Instance:
             )
         except DestinationError as error:
             return _all_rejected(rows, error)
-        limits = self._tuning.applied(self.plugin.limits_for(batch.mode, batch.options))
+        limits = self.limits(batch.mode, batch.options)
         scope = scope_of(self.name, sync.mapping, batch)
         memory = self._memory(scope, operation, limits)
         batch = replace(batch, scope=scope)

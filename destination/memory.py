@@ -7,14 +7,22 @@ hash. The same again is known; anything else is sent. So add, remove, add sends 
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from destination.fingerprint import content, id_bytes
 from destination.model import Record
 from destination.state.store import Claim, Outcome, Standing, Store
 
+T = TypeVar("T")
+
 HOUR = 3600.0
+
+PIECE = 1_000
+"""Rows in one step of the store: about 20 ms, after which others have their turn."""
+
+LONG = 1.0
+"""Seconds after which what is claimed is sent before more is claimed."""
 
 
 class Memory:
@@ -44,15 +52,26 @@ class Memory:
         self._hold = hold
         self._claims: dict[int, Claim] = {}
         self._waiting: list[tuple[Claim, Outcome]] = []
+        self._next: asyncio.Task[None] | None = None
         self._writing = asyncio.Lock()
 
     async def claim(self, records: Sequence[Record]) -> list[Standing]:
-        """How each record stands, in one step; those to send are claimed."""
-        claims = [self._claim(record) for record in records]
-        standings = await self._store.claim(claims, remember=self._remember, hold=self._hold)
-        for record, claim, standing in zip(records, claims, standings, strict=True):
-            if standing is Standing.SEND:
-                self._claims[record.position] = claim
+        """
+        How each of the first records stands; those to send are claimed.
+
+        These are as many as a second is enough for: most often all of them.
+        """
+        standings, now = list[Standing](), asyncio.get_running_loop().time
+        until = now() + LONG
+        for piece in _pieces(records):
+            if standings and now() > until:
+                break
+            claims = [self._claim(record) for record in piece]
+            found = await self._store.claim(claims, remember=self._remember, hold=self._hold)
+            for record, claim, standing in zip(piece, claims, found, strict=True):
+                if standing is Standing.SEND:
+                    self._claims[record.position] = claim
+            standings += found
         return standings
 
     async def begin(self, records: Iterable[Record]) -> None:
@@ -66,13 +85,20 @@ class Memory:
         claims = ((self._claims.pop(record.position, None), each) for record, each in outcomes)
         await self._write([(claim, each) for claim, each in claims if claim])
 
-    async def _write(self, outcomes: list[tuple[Claim, Outcome]]) -> None:
-        """Written when this returns; what comes at the same time is written together."""
+    async def _write(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> None:
+        """Written when this returns; what comes while others are being written goes together."""
+        if not outcomes:
+            return
         self._waiting += outcomes
+        if self._next is None:
+            self._next = asyncio.create_task(self._write_waiting())
+        await asyncio.shield(self._next)
+
+    async def _write_waiting(self) -> None:
         async with self._writing:
-            together, self._waiting = self._waiting, []
-            if together:
-                await self._store.settle(together, remember=self._remember)
+            together, self._waiting, self._next = self._waiting, [], None
+            for piece in _pieces(together):
+                await self._store.settle(piece, remember=self._remember)
 
     def _claim(self, record: Record) -> Claim:
         key, sent = self._key.copy(), self._content.copy()
@@ -93,6 +119,10 @@ class NoMemory:
 
     async def settle(self, outcomes: Iterable[tuple[Record, Outcome]]) -> None:
         """Nothing is noted."""
+
+
+def _pieces(whole: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (whole[start : start + PIECE] for start in range(0, len(whole), PIECE))
 
 
 def _keyed(secret: bytes, *parts: bytes) -> Any:

@@ -244,6 +244,20 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """
+    What asking the vendor showed before the first sync.
+
+    Args:
+        says: Whose account it is and the like, for the operator.
+        warnings: What works less well than it could, each a sentence that says what to do.
+    """
+
+    says: str = ""
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """
     What became of the rows of one call; every row not rejected or skipped was delivered.

@@ -7,7 +7,7 @@ import httpx
 from pydantic import BaseModel
 
 from destination.errors import DestinationError
-from destination.model import Batch, Field, Form, Limits, Object, Record, Rejection
+from destination.model import Batch, Checked, Field, Form, Limits, Object, Record, Rejection
 from destination.notes import Notes
 from destination.schema import RESERVED
 from destination.sync import Sync
@@ -83,11 +83,12 @@ class Destination(Generic[SettingsT, OptionsT]):
         """
         raise NotImplementedError
 
-    async def check(self) -> str | None:
+    async def check(self) -> str | Checked | None:
         """
         Raise a DestinationError when credentials or account are wrong. Reads, never writes.
 
-        What is returned is shown to the operator, such as whose account it is.
+        What is returned is shown to the operator, such as whose account it is; ``Checked`` has
+        warnings beside it, such as a permission that is missing and is not always needed.
         """
         return None
 

@@ -233,10 +233,7 @@ class Run:
         if stop := self._stop(work.lane):
             self.reject(work.batch.records, stop)
             return False
-        try:
-            async with self._deadline.limit():
-                await self._permits.acquire()
-        except TimeoutError:
+        if not await self._permitted():
             self.reject(work.batch.records, self._deadline.not_sent())
             return False
         try:
@@ -244,12 +241,22 @@ class Run:
                 self.reject(work.batch.records, stop)
                 return False
             await self._memory.begin(work.batch.records)
-            if await self._send(work):
-                return True
+            refused = await self._send(work)
+            if not refused:  # before another has the permit: no more is in doubt than is under way
+                await self._settle(work.batch.records)
+            return refused
         finally:
             self._permits.release()
-        await self._settle(work.batch.records)
-        return False
+
+    async def _permitted(self) -> bool:
+        """Wait for a permit; False when there is none in time."""
+        if not self._permits.locked():
+            return await self._permits.acquire()  # at once
+        try:
+            async with self._deadline.limit():
+                return await self._permits.acquire()
+        except TimeoutError:
+            return False
 
     async def _send(self, work: _Work) -> bool:
         delivery = Delivery(self._deadline, work.lane)
@@ -281,12 +288,10 @@ class Run:
         _RUNNING.add(task)
         task.add_done_callback(_ended)
         try:
-            async with self._deadline.limit():
-                await asyncio.wait({task})
-        except TimeoutError:
-            if delivery.waiting:
-                raise self._deadline.not_sent() from None
-            raise NoAnswer("no answer before the deadline; may have been delivered") from None
+            if not await self._deadline.ended(task):
+                if delivery.waiting:
+                    raise self._deadline.not_sent()
+                raise NoAnswer("no answer before the deadline; may have been delivered")
         finally:
             task.cancel()
         if task.cancelled():

@@ -23,7 +23,6 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
 )
 
 from destination.errors import ConfigError
@@ -131,12 +130,25 @@ def load(path: Path | None = None) -> Settings:
     Raises:
         ConfigError: What is wrong, under its name, never with its value.
     """
+    return understood(read(path))
+
+
+def read(path: Path | None = None) -> dict[str, Any]:
+    """
+    What file and environment say, still to be understood: ``server`` and ``destinations``.
+
+    Raises:
+        ConfigError: It cannot be read; all that keeps it from being read, line by line.
+    """
+    return _merged(_merged(_file(path), _nested(os.environ)), _whole(os.environ))
+
+
+def understood(document: Mapping[str, Any]) -> Settings:
+    """The settings in what was read; raises ConfigError as ``load`` does."""
     try:
-        return Settings(**_merged(_file(path), _nested(os.environ)))
+        return Settings(**document)
     except ValidationError as error:
         raise ConfigError("\n".join(explained(error, Settings))) from None
-    except SettingsError as error:  # DESTINATIONS or SERVER, where they are set whole
-        raise ConfigError(f"{error}: it must be JSON") from None
 
 
 def _file(path: Path | None) -> dict[str, Any]:
@@ -151,9 +163,16 @@ def _file(path: Path | None) -> dict[str, Any]:
         raise ConfigError(f"{chosen}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{chosen}: is not TOML: {error}") from None
-    for key in document.keys() - {"server", "destinations"}:
-        raise ConfigError(f"{chosen}: {unknown('Setting', key, ['server', 'destinations'])}")
-    expanded: dict[str, Any] = expand(document, os.environ)
+    known = ("server", "destinations")
+    problems = [
+        f"{chosen}: {unknown('Setting', key, known)}" for key in document if key not in known
+    ]
+    try:
+        expanded: dict[str, Any] = expand(document, os.environ)
+    except ConfigError as error:
+        problems += error.message.splitlines()
+    if problems:
+        raise ConfigError("\n".join(problems))
     return _with_files(expanded, chosen.parent)
 
 
@@ -183,6 +202,18 @@ def _nested(environment: Mapping[str, str]) -> dict[str, Any]:
     return nested
 
 
+def _whole(environment: Mapping[str, str]) -> dict[str, Any]:
+    """``DESTINATIONS`` or ``SERVER``, where one is set whole."""
+    whole: dict[str, Any] = {}
+    for name in environment:
+        if name.lower() in {"destinations", "server"}:
+            try:
+                whole[name.lower()] = json.loads(environment[name])
+            except ValueError:
+                raise ConfigError(f"{name}: it must be JSON") from None
+    return whole
+
+
 def _leaf(name: str, text: str) -> Any:
     if text[:1] not in {"{", "["}:
         return text
@@ -204,31 +235,42 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def expand(value: Any, environment: Mapping[str, str], where: str = "") -> Any:
+def expand(value: Any, environment: Mapping[str, str]) -> Any:
     """
     ``${NAME}`` and ``${NAME:-default}`` in every string, from the environment.
 
     ``$${`` is a literal ``${``.
 
     Raises:
-        ConfigError: A name that is not set, with the place that needs it.
+        ConfigError: Each name that is not set, with the place that needs it.
     """
+    missing = list[str]()
+    expanded = _expanded(value, environment, "", missing)
+    if missing:
+        raise ConfigError("\n".join(missing))
+    return expanded
+
+
+def _expanded(value: Any, environment: Mapping[str, str], where: str, missing: list[str]) -> Any:
     if isinstance(value, Mapping):
         return {
-            key: expand(inner, environment, f"{where}.{key}" if where else key)
+            key: _expanded(inner, environment, f"{where}.{key}" if where else key, missing)
             for key, inner in value.items()
         }
     if isinstance(value, list):
-        return [expand(inner, environment, f"{where}[{i}]") for i, inner in enumerate(value)]
+        return [
+            _expanded(inner, environment, f"{where}[{place}]", missing)
+            for place, inner in enumerate(value)
+        ]
     if not isinstance(value, str):
         return value
 
     def replaced(match: re.Match[str]) -> str:
         if match[0].startswith("$$"):
             return match[0][1:]
-        found = environment.get(match[1], match[2])
+        found: str | None = environment.get(match[1], match[2])
         if found is None:
-            raise ConfigError(f"{where}: the environment variable {match[1]} is not set")
-        return found
+            missing.append(f"{where}: the environment variable {match[1]} is not set")
+        return found or ""
 
     return _REFERENCE.sub(replaced, value)

@@ -117,8 +117,8 @@ class TestInstances:
         large = make_instance("x", WEBHOOK, Server(max_rows=50))
 
         assert isinstance(small, Instance)
-        assert small._max_rows == 32
-        assert large._max_rows == 50
+        assert small.max_rows == 32
+        assert large.max_rows == 50
 
 
 class TestRoutes:

@@ -12,7 +12,7 @@ from destination.call import POLL
 from destination.deadline import ANSWER, LEAST
 from destination.fingerprint import scope_of
 from destination.mapping import Column, Entry, FieldMapping, Static
-from destination.memory import Memory
+from destination.memory import PIECE, Memory
 from destination.model import Batch, Record, Rejection
 from destination.order import Order
 from destination.state.sqlite import SqliteStore
@@ -319,6 +319,49 @@ class TestRecording:
 
         assert len(open_claims) == 40
         assert max(open_claims) <= 4
+
+    def test_what_ends_together_is_written_together(self):
+        """Ten rows that are acknowledged at one moment cost one step of the store."""
+        steps: list[int] = []
+
+        class Counted(SqliteStore):
+            async def settle(
+                self, outcomes: Sequence[tuple[Claim, Outcome]], **options: Any
+            ) -> None:
+                steps.append(len(outcomes))
+                await super().settle(outcomes, **options)
+
+        async def run() -> dict[int, str]:
+            async with Counted(None) as store:
+                return await Sync(Vendor(), store).call(records(*range(100)), concurrency=100)
+
+        assert run_virtually(run()) == {}
+        assert sum(steps) == 100
+        assert len(steps) <= 10
+
+
+class TestLongCalls:
+    """Many rows are looked up step by step, so that a slow store costs no more than time."""
+
+    def test_rows_that_the_store_does_not_get_to_are_not_sent(self):
+        """They are rejected as not sent; those before them are delivered."""
+
+        class Slow(SqliteStore):
+            async def claim(self, claims: Sequence[Claim], **options: Any) -> list[Standing]:
+                await asyncio.sleep(1)
+                return await super().claim(claims, **options)
+
+        async def run() -> tuple[dict[int, str], int]:
+            async with Slow(None) as store:
+                sync = Sync(Vendor(), store)
+                rejected = await sync.call(records(*range(4 * PIECE)), seconds=4, batch_size=PIECE)
+                return rejected, len(sync.vendor.sent)
+
+        rejected, sent = run_virtually(run())
+
+        assert set(rejected.values()) == {"DEADLINE_NOT_SENT"}
+        assert sent + len(rejected) == 4 * PIECE
+        assert sent == 2 * PIECE
 
 
 def test_a_scope_is_the_sync() -> None:

@@ -53,6 +53,7 @@ def main() -> None:
       destination demo                      see a whole sync, no account needed
       destination list                      the kinds of destination there are
       destination describe webhook          what a kind can be told
+      destination check                     find what is wrong before the first sync
       destination serve                     run the server on destinations.toml
       destination conform URL               judge any server that Hightouch calls
       destination sync URL --rows FILE …    act as Hightouch against any server

@@ -14,19 +14,28 @@ IN_MEMORY = f"{SCHEME}:memory:"
 
 def store_at(url: str, failed: Callable[[], None]) -> FallbackStore:
     """
-    The store that STATE_URL names; where it is empty, a file beside the working directory.
+    The store that STATE_URL names, which memory takes the place of whenever it fails.
 
     Args:
-        failed: Called each time that the store fails and memory takes its place.
+        failed: Called each time that happens.
 
     Raises:
         ConfigError: It names none. A file that was named must be usable when the store is
             opened; the default one need not be.
+    """
+    return FallbackStore(SqliteStore(file_at(url)), required=bool(url), failed=failed)
+
+
+def file_at(url: str) -> Path | None:
+    """
+    The file that STATE_URL names, None for memory; where it is empty, one in the working directory.
+
+    Raises:
+        ConfigError: It names none.
     """
     place = (url or DEFAULT_URL).removeprefix(SCHEME)
     if not place or place == url:
         raise ConfigError(
             f"STATE_URL: is not a store. Set {DEFAULT_URL} (a file), {IN_MEMORY}, or nothing."
         )
-    path = None if url == IN_MEMORY else Path(place)
-    return FallbackStore(SqliteStore(path), required=bool(url), failed=failed)
+    return None if url == IN_MEMORY else Path(place)

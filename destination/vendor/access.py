@@ -93,7 +93,7 @@ class _Tokens(Strict):
 
     def auth(self) -> httpx.Auth | None:
         """A token, renewed when it must be."""
-        return TokenAuth(str(self.token_url), self._grant())
+        return TokenAuth(str(self.token_url), self._grant(), scope=self.scope)
 
     def _grant(self) -> Grant:
         raise NotImplementedError

@@ -29,16 +29,41 @@ BODY_FAILED = (httpx.TransportError, InflateError, InflatedTooLarge)
 
 
 async def read(response: httpx.Response, most: int = MAX_ANSWER) -> bytes:
-    """The body, inflated; raises one of BODY_FAILED when it cannot be had whole."""
-    encoding = response.headers.get("content-encoding", "").lower()
-    if not Inflater.supports(encoding):
-        raise InflateError("unknown encoding")
-    inflater = Inflater(encoding, most)
-    empty = True
-    async for piece in response.aiter_raw():
-        inflater.feed(piece)
-        empty = False
-    return b"" if empty else inflater.finish()
+    """
+    The body, inflated, of a response that is over then.
+
+    Its stream is read as it is: httpx would wrap it three times.
+
+    Raises:
+        BODY_FAILED: The body cannot be had whole.
+    """
+    stream = response.stream
+    assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - it came of an async transport
+    try:
+        encoding = response.headers.get("content-encoding", "").lower()
+        if not Inflater.supports(encoding):
+            raise InflateError("unknown encoding")
+        inflater = Inflater(encoding, most)
+        empty = True
+        async for piece in stream:
+            inflater.feed(piece)
+            empty = False
+        return b"" if empty else inflater.finish()
+    except httpx.RequestError as error:
+        error.request = response.request
+        raise
+    finally:
+        await stream.aclose()
+
+
+def whole(response: httpx.Response, content: bytes) -> httpx.Response:
+    """The answer with its body, as ``read`` took it from the stream."""
+    if "content-encoding" in response.headers:  # the body is inflated by now
+        del response.headers["content-encoding"]
+        response.headers.pop("content-length", None)
+    response.stream = httpx.ByteStream(content)
+    response.read()
+    return response
 
 
 def whom(error: Exception) -> str:

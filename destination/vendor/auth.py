@@ -1,12 +1,19 @@
 """Ways of being let in by a vendor that httpx does not bring."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from urllib.parse import quote
 
 import httpx
 
 ERRAND = "errand"
 """The request extension of a request with nothing of the rows in it, such as one for a token."""
+
+
+def within(auth: object) -> Iterator[object]:
+    """A way of being let in, and what it is made of, such as a signature or a grant: its parts."""
+    yield auth
+    for part in getattr(auth, "parts", ()):
+        yield from within(part)
 
 
 class HeaderAuth(httpx.Auth):

@@ -3,8 +3,8 @@
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -21,7 +21,15 @@ from destination.errors import (
     UnavailableError,
 )
 from destination.metrics import ACCEPTED, Meter
-from destination.vendor.answers import BODY_FAILED, MAX_ANSWER, no_answer, read, refusal, whom
+from destination.vendor.answers import (
+    BODY_FAILED,
+    MAX_ANSWER,
+    no_answer,
+    read,
+    refusal,
+    whole,
+    whom,
+)
 from destination.vendor.breaker import Breaker
 from destination.vendor.encoding import encode
 from destination.vendor.limiter import Limiter
@@ -138,15 +146,13 @@ class VendorClient:
         again = method in IDEMPOTENT if repeatable is None else repeatable
         delivery = DELIVERY.get(None) or Delivery(Deadline(math.inf))
         self._budget.first(_now())
+        once = partial(self._attempt, method, url, options, verdict, accept, delivery, lane)
         failed: DestinationError | None = None
         attempt = 0
         while True:
             attempt += 1
             try:
-                async with self._permit(delivery):
-                    return await self._attempt(
-                        method, url, options, verdict, accept, delivery, lane
-                    )
+                return await self._permitted(delivery, once)
             except DestinationError as error:
                 failed = _telling(failed, error)
                 wait = self._back_off(error, attempt, delivery, repeatable=again)
@@ -180,22 +186,28 @@ class VendorClient:
         log.info("vendor.retry_scheduled", attempt=attempt, code=code, wait=round(wait, 3))
         return wait
 
-    @asynccontextmanager
-    async def _permit(self, delivery: Delivery) -> AsyncIterator[None]:
-        """Leave to be one of the requests that are under way for deliveries."""
+    async def _permitted(
+        self, delivery: Delivery, attempt: Callable[[], Awaitable[httpx.Response]]
+    ) -> httpx.Response:
+        """The attempt, as one of the requests that may be under way for deliveries at once."""
         if self._permits is None or DELIVERY.get(None) is None:
-            yield
-            return
+            return await attempt()
+        if self._permits.locked():
+            await self._permit(self._permits, delivery)
+        else:
+            await self._permits.acquire()  # at once
+        try:
+            return await attempt()
+        finally:
+            self._permits.release()
+
+    async def _permit(self, permits: asyncio.Semaphore, delivery: Delivery) -> None:
         delivery.waiting = delivery.attempts == 0
         try:
             async with asyncio.timeout_at(delivery.deadline.last_start):
-                await self._permits.acquire()
+                await permits.acquire()
         except TimeoutError:
             raise delivery.deadline.not_sent() from None
-        try:
-            yield
-        finally:
-            self._permits.release()
 
     async def _attempt(
         self,
@@ -266,8 +278,6 @@ class VendorClient:
                 if response.is_success and verdict == "body":
                     raise
                 content = b""  # the status has said it all
-            finally:
-                await response.aclose()
         except TLSError as error:
             raise TargetError(
                 f"not sent: {whom(error)}'s TLS certificate or handshake was refused",
@@ -282,14 +292,7 @@ class VendorClient:
             raise UnavailableError(f"not sent: could not connect to {whom(error)}") from None
         except BODY_FAILED as error:
             raise no_answer(error) from None
-        headers = response.headers
-        if "content-encoding" in headers:  # the body is inflated by now
-            headers = httpx.Headers(headers)
-            headers.pop("content-encoding")
-            headers.pop("content-length", None)
-        return httpx.Response(
-            response.status_code, headers=headers, content=content, request=request
-        )
+        return whole(response, content)
 
 
 _NOT_TRIED = frozenset({Code.CIRCUIT_OPEN, Code.DEADLINE_NOT_SENT, Code.SHUTTING_DOWN})

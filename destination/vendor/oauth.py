@@ -27,11 +27,16 @@ class TokenAuth(httpx.Auth):
 
     However many requests wait for a token, one asks for it, and what it is told holds for all.
     A 401 renews the token and repeats the request, once. Nothing of this outlives the object.
+
+    Args:
+        scope: What the grant asks for, words separated by spaces.
     """
 
-    def __init__(self, token_url: str, grant: Grant) -> None:
+    def __init__(self, token_url: str, grant: Grant, *, scope: str = "") -> None:
         self._url = token_url
         self._grant = grant
+        self.parts = (grant,)
+        self._scope = scope
         self._lock = asyncio.Lock()
         self._outcome: Token | DestinationError | None = None
 
@@ -79,6 +84,18 @@ class TokenAuth(httpx.Auth):
             raise
         finally:
             self._lock.release()
+
+    @property
+    def withheld(self) -> list[str]:
+        """
+        Words of the scope that were asked for and not granted.
+
+        An answer without a scope grants what was asked for (RFC 6749, 5.1).
+        """
+        granted = self._outcome.answer.get("scope") if isinstance(self._outcome, Token) else None
+        if not isinstance(granted, str):
+            return []
+        return [word for word in self._scope.split() if word not in granted.split()]
 
     def _held(self) -> Token:
         """The token, if the last time that one was asked for brought one."""

@@ -25,6 +25,9 @@ HEADERS = {
 }
 """Of every request that says nothing else."""
 
+BODIES = {"data", "files", "json"}
+"""What httpx makes a body of."""
+
 
 class Sender:
     """
@@ -48,7 +51,7 @@ class Sender:
         self._transport = transport
         self._base = base_url.rstrip("/")
         self._auth = auth
-        self._headers = httpx.Headers({**HEADERS, **(headers or {})})
+        self._headers = {**_encoded(HEADERS), **_encoded(headers or {})}
         self._https_only = https_only
         self._parsed = lru_cache(MANY_URLS)(httpx.URL)
 
@@ -72,28 +75,33 @@ class Sender:
         timeout: httpx.Timeout,
         headers: Mapping[str, str] | None = None,
         extensions: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
         **options: Any,
     ) -> httpx.Request:
         """
-        A request.
+        A request. Host and Content-Length are left to the connection.
 
         Args:
             url: Absolute, or a path below the base address.
             headers: Beside the sender's, or in their place.
-            options: As for ``httpx.Request``: ``params``, ``content`` and the like.
+            options: As for ``httpx.Request``: ``params``, ``data`` and the like.
         """
-        merged = self._headers
-        if headers:
-            merged = httpx.Headers(merged)
-            merged.update(headers)
         whole = url if "://" in url.partition("?")[0] else f"{self._base}/{url.lstrip('/')}"
-        return httpx.Request(
+        stream = None if options.keys() & BODIES else httpx.ByteStream(content or b"")
+        request = httpx.Request(
             method,
             self._parsed(whole),
-            headers=merged,
+            headers=self._merged(headers or {}),
             extensions={**(extensions or {}), "timeout": timeout.as_dict()},
+            stream=stream,
             **options,
         )
+        if stream is not None:
+            request.read()
+        return request
+
+    def _merged(self, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+        return [*{**self._headers, **_encoded(headers)}.values()]
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """
@@ -107,9 +115,11 @@ class Sender:
             return await self._exchange(request)
         flow = self._auth.async_auth_flow(request)
         try:
-            return await self._let_in(flow, await anext(flow))
+            response = await self._let_in(flow, await anext(flow))
         finally:
             await flow.aclose()
+        response.request = request  # and not a copy of it with a secret
+        return response
 
     async def _let_in(
         self, flow: AsyncGenerator[httpx.Request, httpx.Response], request: httpx.Request
@@ -139,3 +149,11 @@ class Sender:
             raise
         response.request = request
         return response
+
+
+def _encoded(headers: Mapping[str, str]) -> dict[str, tuple[bytes, bytes]]:
+    """By name in small letters: each in the letters that it was written in."""
+    return {
+        name.lower(): (name.encode("ascii"), value.encode("ascii"))
+        for name, value in headers.items()
+    }

@@ -36,6 +36,7 @@ class Signed(httpx.Auth):
     def __init__(self, signature: Signature, auth: httpx.Auth | None = None) -> None:
         self._signature = signature
         self._auth = auth or httpx.Auth()
+        self.parts = (self._signature, self._auth)
 
     def async_auth_flow(
         self, request: httpx.Request

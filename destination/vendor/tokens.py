@@ -116,13 +116,10 @@ def detached(response: httpx.Response) -> httpx.Response:
 
 async def _content(response: httpx.Response) -> Mapping[str, Any]:
     """The object in an answer; an empty one where a refusal is not readable."""
-    taken = detached(response)
     try:
-        told = msgspec.json.decode(await read(taken))
+        told = msgspec.json.decode(await read(detached(response)))
     except (*BODY_FAILED, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         told = None
-    finally:
-        await taken.aclose()
     if isinstance(told, dict):
         return told
     if response.is_success:

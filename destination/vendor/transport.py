@@ -8,6 +8,7 @@ are not kept, and the errors tell apart what was certainly not sent from what ma
 
 import asyncio
 import io
+import os
 import select
 import ssl
 from collections.abc import AsyncIterator
@@ -203,7 +204,29 @@ def translated(error: Exception, request: httpx.Request) -> httpx.TransportError
     The httpx error for aiohttp's.
 
     The text is the kind of error alone: aiohttp's messages quote URLs, which may hold secrets.
+    A note holds the system's words for it, where it has some.
     """
+    made = _translated(error, request)
+    if words := _words(error):
+        made.add_note(words)
+    return made
+
+
+def _words(error: Exception) -> str:
+    """What the system or the TLS library says, without addresses."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLError() as wrong):
+            return getattr(wrong, "verify_message", "") or wrong.reason or ""
+        case aiohttp.ClientConnectorSSLError(os_error=ssl.SSLError() as wrong):
+            return wrong.reason or ""
+        case aiohttp.ClientConnectorError(os_error=failed):
+            # asyncio says "Connect call failed" and an address in place of the system's words
+            number = failed.errno or 0
+            return os.strerror(number) if number > 0 else failed.strerror or ""
+    return ""
+
+
+def _translated(error: Exception, request: httpx.Request) -> httpx.TransportError:
     text = type(error).__name__
     match error:
         case aiohttp.ClientConnectorError(os_error=NotPublic()):

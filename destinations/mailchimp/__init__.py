@@ -13,6 +13,7 @@ import httpx
 
 from destination import (
     Batch,
+    Checked,
     Connection,
     Destination,
     DestinationError,
@@ -31,6 +32,7 @@ from destination import (
 from destinations.mailchimp.answers import (
     COMPLIANCE,
     EXISTS,
+    Account,
     Audience,
     Page,
     Problem,
@@ -69,9 +71,11 @@ class Mailchimp(Destination[Settings, Options]):
             max_answer=8 * 2**20,
         )
 
-    async def check(self) -> None:
-        """Whether the key is known at this data centre."""
-        await self.http.request("GET", "/ping")
+    async def check(self) -> Checked:
+        """Whose key it is, known at this data centre, and whether that person may add contacts."""
+        told = {"fields": "account_name,role"}
+        account = parsed(Account, await self.http.request("GET", "/", params=told))
+        return Checked(account.says, account.warnings)
 
     async def discover(self) -> Sequence[Object]:
         """The account's audiences."""

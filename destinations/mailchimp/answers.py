@@ -88,6 +88,32 @@ def parsed(model: type[Model], response: httpx.Response) -> Model:
         raise NoAnswer("Mailchimp's answer cannot be read; may have been delivered") from None
 
 
+class Account(BaseModel):
+    """The account that a key belongs to, and what its user may do there."""
+
+    account_name: str = ""
+    role: str = ""
+
+    @property
+    def says(self) -> str:
+        """Both, as far as they are told."""
+        told = (
+            (f'account "{self.account_name}"', self.account_name),
+            (f"role {self.role}", self.role),
+        )
+        return ", ".join(words for words, given in told if given)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Two of Mailchimp's five user levels have nothing to do with contacts."""
+        if self.role.lower() not in ("author", "viewer"):
+            return ()
+        return (
+            f"the key is of a user with the role {self.role.lower()}, which does not import "
+            "contacts; use the key of a manager, an admin or the owner",
+        )
+
+
 class Audience(BaseModel):
     """An audience in the list of them."""
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 from destination import (
     AuthError,
     Batch,
+    Checked,
     Connection,
     Destination,
     DestinationError,
@@ -32,7 +33,14 @@ from destination import (
     bearer,
     per_second,
 )
-from destinations.slack.answers import SCOPES, MessageGone, NothingSaid, ScopeMissing, refusal
+from destinations.slack.answers import (
+    ADD_SCOPE,
+    SCOPES,
+    MessageGone,
+    NothingSaid,
+    ScopeMissing,
+    refusal,
+)
 from destinations.slack.form import HIDDEN, MANY_ROWS, MODES, Options, problems
 from destinations.slack.messages import channel_of, manner, message
 
@@ -84,7 +92,7 @@ class Slack(Destination[Settings, Options]):
         auth = bearer(token.get_secret_value()) if token else None
         return Connection("https://slack.com/api", auth)
 
-    async def check(self) -> str:
+    async def check(self) -> str | Checked:
         """Which workspace the token belongs to, and which scopes it lacks."""
         if hook := self.settings.webhook_url:
             with suppress(NothingSaid):
@@ -92,12 +100,15 @@ class Slack(Destination[Settings, Options]):
             return "the incoming webhook is there"
         answer = await self.http.request("GET", "/auth.test")
         granted = re.split(r"[\s,]+", answer.headers.get("X-OAuth-Scopes", ",".join(SCOPES)))
-        missing = {name: lost for name, lost in SCOPES.items() if name not in granted}
-        found = [f'workspace "{answer.json()["team"]}"']
-        found += [f"the scope {name} is missing: {lost}" for name, lost in missing.items()]
-        if "chat:write" in missing:
-            raise AuthError("; ".join(found))
-        return "; ".join(found)
+        missing = {
+            name: f"the scope {name} is missing: {lost}; {ADD_SCOPE}"
+            for name, lost in SCOPES.items()
+            if name not in granted
+        }
+        workspace = f'workspace "{answer.json()["team"]}"'
+        if told := missing.get("chat:write"):
+            raise AuthError(f"{workspace}; {told}")
+        return Checked(workspace, tuple(missing.values()))
 
     async def discover(self) -> Sequence[Object]:
         """One object without fields. A webhook does not tell where a message stands."""

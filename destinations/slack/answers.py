@@ -38,6 +38,8 @@ SCOPES = {
 }
 """The scopes a token should have, and what is lost without each."""
 
+ADD_SCOPE = "add it under OAuth & Permissions and install the app again"
+
 CODES: Mapping[str, type[DestinationError]] = {
     code: error
     for error, codes in {

@@ -39,13 +39,21 @@ def acme(folder: Path, *changes: tuple[str, str]) -> str:
     return "acme.toml"
 
 
+def told(done: Any, check: str, name: str = "acme.toml") -> list[tuple[str, str]]:
+    """Outcome and sentence of each finding of ``check --json`` about this."""
+    return [
+        (each["outcome"], each["says"])
+        for each in json.loads(done.stdout)
+        if (each["name"], each["check"]) == (name, check)
+    ]
+
+
 def test_check_runs_a_files_own_tests(tmp_path: Path) -> None:
     """A file that is as it says passes, without a configuration and without the vendor."""
     done = command(tmp_path, "check", acme(tmp_path), "--json")
 
-    assert json.loads(done.stdout) == [
-        {"name": "acme.toml", "kind": "acme", "ok": True, "says": "1 tests passed"}
-    ]
+    assert told(done, "tests") == [("ok", "1 test passed")]
+    assert told(done, "form") == [("ok", "without the vendor's choices, no options")]
     assert done.returncode == 0
 
 
@@ -55,12 +63,10 @@ def test_check_shows_what_a_file_does_not_as_it_says(tmp_path: Path) -> None:
 
     done = command(tmp_path, "check", file, "--json")
 
-    [outcome] = json.loads(done.stdout)
-    assert not outcome["ok"]
-    told = "a row is a request: request 1: its body at"
-    assert outcome["says"].splitlines() == [
-        f'{told} /address is nothing, expected "ann@example.com"',
-        f'{told} /adress is "ann@example.com", expected nothing',
+    body = "a row is a request: request 1: its body at"
+    assert told(done, "tests") == [
+        ("failed", f'{body} /address is nothing, expected "ann@example.com"'),
+        ("failed", f'{body} /adress is "ann@example.com", expected nothing'),
     ]
     assert done.returncode == 1
 
@@ -71,29 +77,29 @@ def test_check_shows_every_mistake_of_a_file(tmp_path: Path) -> None:
 
     done = command(tmp_path, "check", file, str(RECEIVER), "nowhere.yaml", "--json")
 
-    wrong, good, missing = json.loads(done.stdout)
-    assert wrong["says"].splitlines() == [
-        'acme.toml: objects.0.fields.0.identifer: Setting "identifer" does not exist. '
-        'Did you mean "identifier"?',
-        'acme.toml: lable: Setting "lable" does not exist. Did you mean "label"?',
+    assert told(done, "settings") == [
+        (
+            "failed",
+            'acme.toml: objects.0.fields.0.identifer: Setting "identifer" does not exist. '
+            'Did you mean "identifier"?',
+        ),
+        ("failed", 'acme.toml: lable: Setting "lable" does not exist. Did you mean "label"?'),
     ]
-    assert good == {
-        "name": "receiver.toml",
-        "kind": "receiver",
-        "ok": True,
-        "says": "2 tests passed",
-    }
-    assert missing["says"] == "nowhere.yaml: cannot be read: No such file or directory"
+    assert told(done, "tests", "receiver.toml") == [("ok", "2 tests passed")]
+    assert told(done, "settings", "nowhere.yaml") == [
+        ("failed", "nowhere.yaml: cannot be read: No such file or directory")
+    ]
     assert done.returncode == 1
 
 
 def test_check_says_that_a_file_has_no_tests(tmp_path: Path) -> None:
-    """Which is no failure, and is worth knowing."""
+    """Which is no failure, and a warning."""
     (tmp_path / "acme.toml").write_text(ACME.partition("[[tests]]")[0])
 
     done = command(tmp_path, "check", "acme.toml", "--json")
 
-    assert json.loads(done.stdout)[0]["says"] == "the file has no tests"
+    says = "the file has no tests: add some, so that it can be trusted"
+    assert told(done, "tests") == [("warning", says)]
     assert done.returncode == 0
 
 
@@ -116,21 +122,15 @@ def configured(told: dict[str, Any], **more: Any) -> str:
 async def test_check_of_a_configured_file_asks_the_vendor_too(tmp_path: Path) -> None:
     """First its tests, then its request that reads: with the right token, and a wrong one."""
     async with stand_ins() as reached:
-        told = reached["webhook"].settings
-        good = await command_beside(tmp_path, "check", "--json", DESTINATIONS=configured(told))
+        receiver = reached["webhook"].settings
+        good = await command_beside(tmp_path, "check", "--json", DESTINATIONS=configured(receiver))
         wrong = await command_beside(
-            tmp_path, "check", "--json", DESTINATIONS=configured(told, token="canary")
+            tmp_path, "check", "--json", DESTINATIONS=configured(receiver, token="canary")
         )
 
-    assert json.loads(good.stdout) == [
-        {
-            "name": "crm",
-            "kind": "spec",
-            "ok": True,
-            "says": "2 tests passed; reachable, credentials accepted",
-        }
-    ]
-    assert json.loads(wrong.stdout)[0]["says"].startswith("AUTH_FAILED: ")
+    assert told(good, "tests", "crm") == told(wrong, "tests", "crm") == [("ok", "2 tests passed")]
+    assert told(good, "credentials", "crm") == [("ok", "the vendor accepts them")]
+    assert told(wrong, "credentials", "crm")[0][1].startswith("AUTH_FAILED: ")
     assert (good.returncode, wrong.returncode) == (0, 1)
     assert "canary" not in wrong.stdout + wrong.stderr
 
@@ -146,8 +146,9 @@ def test_a_file_is_looked_for_beside_the_configuration(tmp_path: Path) -> None:
 
     done = command(tmp_path, "check", "--config", "configured/destinations.toml", "--json")
 
-    says = "1 tests passed; the file names no request that reads, so nothing was asked"
-    assert json.loads(done.stdout) == [{"name": "crm", "kind": "spec", "ok": True, "says": says}]
+    says = "the file names no request that reads, so nothing was asked"
+    assert told(done, "tests", "crm") == [("ok", "1 test passed")]
+    assert told(done, "credentials", "crm") == [("ok", says)]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_a_configured_file_that_cannot_be_used_is_told(
 
     done = command(tmp_path, "check", "--json", DESTINATIONS=settings)
 
-    assert json.loads(done.stdout)[0]["says"] == says
+    assert told(done, "settings", "crm") == [("failed", each) for each in says.splitlines()]
     assert done.returncode == 1
 
 

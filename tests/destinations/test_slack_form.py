@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 from slack_stage import GENERAL, LEADS, PEOPLE, TEAM, stage
 
+from destination import Checked
 from destination.app import INSTANCES
 from destination.errors import DestinationError
 from destinations.slack import Settings
@@ -146,15 +147,18 @@ class TestCheck:
     async def test_it_says_whose_token_it_is(self):
         """The workspace is named."""
         async with stage() as slack:
-            assert await self.check(slack) == 'workspace "Sandbox"'
+            assert await self.check(slack) == Checked('workspace "Sandbox"')
 
     async def test_it_says_which_scopes_are_missing(self):
         """What does not keep rows from being posted is told; what does fails the check."""
         async with stage() as slack:
             await slack.tell(scopes=["chat:write", "channels:read", "chat:write.customize"])
-            assert await self.check(slack) == (
-                'workspace "Sandbox"; '
-                "the scope groups:read is missing: private channels are not listed"
+            assert await self.check(slack) == Checked(
+                'workspace "Sandbox"',
+                (
+                    "the scope groups:read is missing: private channels are not listed; add it "
+                    "under OAuth & Permissions and install the app again",
+                ),
             )
             await slack.tell(scopes=["channels:read", "groups:read", "chat:write.customize"])
             with pytest.raises(DestinationError) as raised:
@@ -162,7 +166,8 @@ class TestCheck:
 
         assert raised.value.reason == (
             'AUTH_FAILED: workspace "Sandbox"; '
-            "the scope chat:write is missing: nothing can be posted"
+            "the scope chat:write is missing: nothing can be posted; add it under OAuth & "
+            "Permissions and install the app again"
         )
 
     async def test_a_wrong_token_fails(self):

@@ -1,9 +1,9 @@
 """Group C, continued: the form of options."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
+from destination.cli import rjsf
 from destination.cli.conform.case import Case
 from destination.cli.conform.form import (
     Options,
@@ -13,7 +13,6 @@ from destination.cli.conform.form import (
 )
 from destination.cli.conform.server import Reply, Server
 from destination.cli.conform.verdict import MUST, SHOULD, NotJudged, require
-from destination.schema import RESERVED
 
 NO_OBJECTS = "The server has no objects."
 
@@ -26,15 +25,10 @@ async def _forms(server: Server) -> list[tuple[Mapping[str, Any], Mapping[str, A
     return [(form.schema, form.uiSchema or {}, reply) for form, reply in forms]
 
 
-def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    properties = schema.get("properties")
-    return properties if isinstance(properties, dict) else {}
-
-
 async def _root(server: Server) -> None:
     for schema, _, reply in await _forms(server):
-        root = schema.get("type") == "object" and isinstance(schema.get("properties"), dict)
-        require(reply.answer, "a schema of type object with properties", holds=root)
+        holds = rjsf.is_root(schema)
+        require(reply.answer, "a schema of type object with properties", holds=holds)
 
 
 async def _no_options(server: Server) -> None:
@@ -47,41 +41,21 @@ async def _no_options(server: Server) -> None:
 
 async def _reserved(server: Server) -> None:
     for schema, _, reply in await _forms(server):
-        taken = sorted(_properties(schema).keys() & (RESERVED - {"options"}))
+        taken = rjsf.taken(schema)
         require(reply.answer, f"no option called {', '.join(taken)}", holds=not taken)
-
-
-_JSON_TYPES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, Decimal),
-    "boolean": (bool,),
-}
 
 
 async def _enums(server: Server) -> None:
     for schema, _, reply in await _forms(server):
-        for name, prop in _properties(schema).items():
+        for name, prop in rjsf.properties(schema).items():
             expected = f'values of the type that it names for the option "{name}"'
-            require(reply.answer, expected, holds=_agree(prop))
-
-
-def _agree(prop: Any) -> bool:
-    """Whether the values of a list are of the type that is named beside it, where there are any."""
-    values = prop.get("enum") if isinstance(prop, dict) else None
-    if not isinstance(values, list) or not isinstance(prop.get("type"), str):
-        return True
-    types = _JSON_TYPES.get(prop["type"], (object,))
-    return all(
-        isinstance(value, types) and (bool in types or not isinstance(value, bool))
-        for value in values
-    )
+            require(reply.answer, expected, holds=rjsf.agree(prop))
 
 
 async def _hints(server: Server) -> None:
     for schema, hints, reply in await _forms(server):
-        unknown = [name for name in hints.keys() - _properties(schema) if name[:3] != "ui:"]
-        expected = f"no hints for {', '.join(sorted(unknown))}, which the schema does not have"
+        unknown = rjsf.without_option(schema, hints)
+        expected = f"no hints for {', '.join(unknown)}, which the schema does not have"
         require(reply.answer, expected, holds=not unknown)
 
 

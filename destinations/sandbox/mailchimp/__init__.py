@@ -88,6 +88,7 @@ class StandIn:
         app = web.Application(middlewares=[self._gate], client_max_size=64 * 2**20)
         app.add_routes(
             [
+                web.get("/3.0/", self._root),
                 web.get("/3.0/ping", self._ping),
                 web.get("/3.0/lists", self._lists),
                 web.post("/3.0/lists/{list}", self._bulk),
@@ -171,6 +172,10 @@ class StandIn:
         return audience
 
     # The API ----------------------------------------------------------------------------------
+
+    async def _root(self, request: web.Request) -> web.Response:
+        root = {"account_id": "sandbox", "account_name": "Sandbox", "role": "owner"}
+        return web.json_response(trimmed(root, _wanted(request)))
 
     async def _ping(self, request: web.Request) -> web.Response:
         return web.json_response({"health_status": "Everything's Chimpy!"})
