@@ -19,7 +19,7 @@ from destination.cli import main
 from destination.errors import Code
 from destination.mapping import Column, Entry, FieldMapping, Plan
 from destination.model import Operation
-from destination.settings import Server, Settings, expand
+from destination.settings import Server, Settings, expand, load
 from destination.spec.answer import Answer
 from destination.spec.declarations import (
     ExpectedRequest,
@@ -141,6 +141,19 @@ def test_configurations_shown_are_accepted(path: Path) -> None:
     for block in blocks(path.read_text("utf-8"), "toml"):
         document = expand(tomllib.loads(block), SECRETS)
         make_instances(Settings(**document))
+
+
+def test_the_environment_shown_is_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The variables of ``docs/configuration.md`` make a working destination without a file."""
+    monkeypatch.chdir(tmp_path)
+    [shown] = blocks(page("docs/configuration.md"), "sh")
+    for line in shown.splitlines():
+        name, _, value = line.partition("=")
+        monkeypatch.setenv(name, value.replace("…", "secret"))
+    settings = load()
+
+    assert list(make_instances(settings)) == ["crm"]
+    assert settings.server.deadline == 20
 
 
 def test_the_structure_names_every_module() -> None:
