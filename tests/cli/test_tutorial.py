@@ -60,7 +60,7 @@ def test_the_tutorial_has_forty_lines() -> None:
         if line.strip() and not line.strip().startswith('"""')
     ]
 
-    assert 35 <= len(lines) <= 60
+    assert 35 <= len(lines) <= 50
 
 
 def test_its_tests_pass_and_it_is_typed(written: Path) -> None:

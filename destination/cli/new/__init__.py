@@ -1,5 +1,6 @@
 """``destination new``."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -81,23 +82,20 @@ def _meanings(files: dict[str, str]) -> dict[str, str]:
 
 def _steps(name: Name, source: str, into: Path, *, spec: bool) -> dict[str, str]:
     """The commands to type now, and what each does."""
-    enter = {} if into == Path() else {f"cd {into}": "where the files are"}
-    run = f"destination check {source}" if spec else f"python test_{name.stem}.py"
-    told = (
-        {f"export {name.variable}_TOKEN=…": "the vendor's token"}
-        if spec
-        else {run: "plays the vendor; leave it running, and go on in another terminal"}
-    )
-    first = {run: "runs the file's own tests"} if spec else {}
+    stem = name.stem
+    enter = {} if into == Path() else {f"cd {shlex.quote(str(into))}": "where the files are"}
+    checked = {f"destination check {source}": "runs the file's own tests"}
+    token = {f"export {name.variable}_TOKEN=…": "the vendor's token"}
+    played = {f"python test_{stem}.py": "plays the vendor; go on in another terminal"}
     return {
         **enter,
-        **first,
-        f"python -m pytest test_{name.stem}.py": "passes; and after each of your changes",
+        **(checked if spec else {}),
+        f"python -m pytest test_{stem}.py": "passes; and after each of your changes",
         f"destination describe {source}": "what operators and marketers see of it",
-        f"destination describe {source} --into {name.stem}.md": "writes its page anew",
-        **told,
-        f"destination check {name.stem}": "asks the vendor whether the token is good",
-        "destination serve": f"serves http://127.0.0.1:8000/hightouch/{name.stem}",
+        f"destination describe {source} --into {stem}.md": "writes its page anew",
+        **(token if spec else played),
+        f"destination check {stem}": "asks the vendor whether the token is good",
+        "destination serve": f"serves http://127.0.0.1:8000/hightouch/{stem}",
     }
 
 

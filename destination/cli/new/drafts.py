@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 TEMPLATES = Path(__file__).with_name("templates")
+CONFIGURATION = "configuration.toml"
+"""The template of the server's file; a repository ignores files of that one's own name."""
+
 FORMATS = ("toml", "yaml", "json")
 """What a spec file may be written in."""
 
@@ -15,7 +18,7 @@ def drafts(spec: str | None) -> Mapping[str, str]:
     folder = TEMPLATES / ("spec" if spec else "module")
     texts = {
         name: (folder / name).read_text("utf-8")
-        for name in (source, "test_acme_crm.py", "destinations.toml")
+        for name in (source, "test_acme_crm.py", CONFIGURATION)
     }
     return {name: text.replace("acme_crm.toml", source) for name, text in texts.items()}
 

@@ -1,5 +1,6 @@
 """The files of a new destination: what stands in them, and how they are written."""
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from destination.cli import Stop
 from destination.cli.describe import as_markdown
 from destination.cli.markdown import BEGIN, END
+from destination.cli.new.drafts import CONFIGURATION as DRAFT
 from destination.cli.new.drafts import drafts
 from destination.cli.new.names import Name
 
@@ -28,13 +30,13 @@ Rows as people of Acme Crm.
 def texts(name: Name, spec: str | None) -> dict[str, str]:
     """What is to be written, by file: the destination first, its page made of what it declares."""
     files = {name.put(file): name.put(text) for file, text in drafts(spec).items()}
+    configuration = files.pop(DRAFT)
     source = next(iter(files))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, source)
         path.write_text(files[source], "utf-8")
         told = as_markdown(str(path))
     page = name.put(PAGE).format(source=source, begin=BEGIN, told=told, end=END)
-    configuration = files.pop(CONFIGURATION)
     return {**files, f"{name.stem}.md": page, CONFIGURATION: configuration}
 
 
@@ -45,7 +47,7 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
     Raises:
         Stop: One is there already, or they cannot be written; then nothing was.
     """
-    if there := [name for name in files if (folder / name).exists(follow_symlinks=False)]:
+    if there := [name for name in files if os.path.lexists(folder / name)]:
         raise _refusal(f"{', '.join(there)} {'is' if len(there) == 1 else 'are'} there already.")
     written = list[Path]()
     try:

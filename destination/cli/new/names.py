@@ -84,7 +84,7 @@ class Name:
             raise ValueError(f"The new module calls something else {name.class_name} already.")
         if iskeyword(name.stem):
             raise ValueError(f'"{name.stem}" is a word of the language Python.')
-        if name.stem in sys.stdlib_module_names or _installed(name.stem):
+        if _installed(name.stem):
             raise ValueError(
                 f'Python has a module "{name.stem}" already, which {name.stem}.py would hide.'
             )
@@ -103,7 +103,9 @@ _PLACES = re.compile("|".join(f"(?P<{form}>{re.escape(text)})" for form, text in
 
 
 def _installed(module: str) -> bool:
-    """Whether Python finds such a module elsewhere than in the current folder."""
+    """Whether Python has such a module, or finds it elsewhere than in the current folder."""
+    if module in sys.stdlib_module_names or module in sys.modules:
+        return True
     here = Path.cwd()
     elsewhere = [path for path in sys.path if Path(path).absolute() != here]
     return PathFinder.find_spec(module, elsewhere) is not None
