@@ -38,8 +38,10 @@ lock: .venv/ready      ## write the locked versions again, with hashes
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -c requirements.txt -o requirements-dev.txt
 
 pages: .venv/ready     ## write into each kind's page what it declares
-	for kind in connectif mailchimp relay42 slack webhook; do $(BIN)/destination describe $$kind --into docs/$$kind.md; done
-	$(BIN)/destination describe spec --into docs/spec-files.md
+	for page in $$(grep -l '^<!-- described: begin' docs/*.md); do \
+		kind=$$(basename $$page .md); \
+		$(BIN)/python -m destination describe $${kind%-files} --into $$page || exit 1; \
+	done
 
 format: .venv/ready    ## mend format and what lint can mend
 	$(BIN)/ruff format .

@@ -158,3 +158,26 @@ def test_what_varies_may_differ(shown: str, printed: str) -> None:
 def test_anything_else_may_not(shown: str, printed: str) -> None:
     """A word, a line or a number that is another is told."""
     assert not agrees(shown, printed)
+
+
+def test_a_page_is_read_as_it_is_written() -> None:
+    """Commands come with what is shown under them, files by the name that the text gives."""
+    page = (
+        "Write `a.toml`:\n\n```toml\nx = 1\n```\n\nSee:\n\n```toml\ny = 2\n```\n\n"
+        "```console\n$ one\n1\n\n2\n$ two \\\n  three\n```\n"
+    )
+
+    assert list(steps(page)) == [
+        File("a.toml", "x = 1\n"),
+        Command("one", "1\n\n2"),
+        Command("two three", ""),
+    ]
+
+
+def test_a_reader_notices_what_fails(tmp_path: Path) -> None:
+    """A command's exit code is told; what is exported holds for the commands after it."""
+    with Reader(tmp_path) as reader:
+        assert reader.types(Command("false", "")) == (1, "")
+        assert reader.types(Command("export WORD=$(echo b)", "")) == (0, "")
+        assert reader.types(Command('echo "a $WORD"', ""))[1].strip() == "a b"
+        assert reader.types(Command("destination serve", ""))[0] == 3
