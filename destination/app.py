@@ -95,7 +95,7 @@ def _plugin(values: Mapping[str, Any], where: str) -> type[Destination[Any, Any]
         kinds = ", ".join([*registry.kinds(), registry.SPEC])
         raise ConfigError(f"{where}.kind: is missing. There is: {kinds}.")
     try:
-        return registry.chosen(kind, values.get(registry.SPEC))
+        return registry.chosen(kind, values)
     except ConfigError as error:
         raise _at(where, error) from None
 
@@ -106,7 +106,7 @@ def _parsed(
     """A destination's own settings, and those that every kind takes; some are both."""
     own = dict.fromkeys(key for each in shapes(plugin.settings_model) for key in each.model_fields)
     known = [*own, *Tuning.model_fields, "kind"]
-    known += [registry.SPEC] if values["kind"] == registry.SPEC else []
+    known.append(registry.SPEC if values["kind"] == registry.SPEC else registry.MODULE)
     problems = [f"{where}: {unknown('Setting', key, known)}" for key in values if key not in known]
     parsed = list[Any]()
     for model, keys in ((plugin.settings_model, own), (Tuning, Tuning.model_fields)):

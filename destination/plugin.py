@@ -32,7 +32,7 @@ class Destination(Generic[SettingsT, OptionsT]):
     """
 
     kind: ClassVar[str]
-    """Equals the file's name."""
+    """Equals the name that it is found by; of a module in ``destinations`` that is the file's."""
 
     label: ClassVar[str] = ""
     """The vendor's name as people write it."""

@@ -173,15 +173,16 @@ def _file(path: Path | None) -> dict[str, Any]:
         problems += error.message.splitlines()
     if problems:
         raise ConfigError("\n".join(problems))
-    return _with_spec_files(expanded, chosen.parent)
+    return _with_files(expanded, chosen.parent)
 
 
-def _with_spec_files(document: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Spec files are named as seen from the file that names them."""
+def _with_files(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Spec files and modules are named as seen from the file that names them."""
     destinations = document.get("destinations", {})
     for values in destinations.values() if isinstance(destinations, dict) else ():
-        if isinstance(values, dict) and isinstance(file := values.get("spec"), str):
-            values["spec"] = str(folder / file)
+        for name in ("spec", "module") if isinstance(values, dict) else ():
+            if isinstance(file := values.get(name), str) and file:
+                values[name] = str(folder / file)
     return document
 
 

@@ -169,19 +169,19 @@ def test_the_structure_names_every_module() -> None:
 def test_the_destination_shown_works(tmp_path: Path) -> None:
     """The destination in ``docs/writing.md``, installed as a package, is found and type-checks."""
     source = blocks(page("docs/writing.md"), "python")[0]
-    (tmp_path / "tickets.py").write_text(source)
-    installed = tmp_path / "tickets-1.0.dist-info"
+    (tmp_path / "acme.py").write_text(source)
+    installed = tmp_path / "acme-1.0.dist-info"
     installed.mkdir()
-    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: tickets\nVersion: 1.0\n")
-    (installed / "entry_points.txt").write_text("[destination.kinds]\ntickets = tickets:Tickets\n")
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[destination.kinds]\nacme = acme:Acme\n")
     environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": "/usr/bin:/bin"}
-    command = [sys.executable, "-m", "destination", "describe", "tickets"]
+    command = [sys.executable, "-m", "destination", "describe", "acme"]
 
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
-    assert "Rows become tickets in a help desk." in done.stdout
-    types = [sys.executable, "-m", "mypy", "--strict", "tickets.py"]
+    assert "Rows as people of Acme." in done.stdout
+    types = [sys.executable, "-m", "mypy", "--strict", "acme.py"]
     checked = subprocess.run(types, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout
 

@@ -9,7 +9,9 @@ import pytest
 import destination as ht
 import destinations
 from destination import registry
+from destination.app import make_instances
 from destination.errors import ConfigError
+from destination.settings import load
 from destinations.sandbox.webhook import StandIn
 from destinations.webhook import Webhook
 
@@ -157,3 +159,65 @@ def test_a_broken_entry_point_says_what_is_wrong(installed, loaded, why):
 
     assert why in refused("other")
     assert registry.load("webhook") is Webhook
+
+
+def test_a_file_beside_the_configuration_is_a_kind(tmp_path, monkeypatch):
+    """It is found as seen from the file that names it, and keeps its own settings."""
+    (tmp_path / "acme.py").write_text(GOOD.format(kind="acme"))
+    (tmp_path / "destinations.toml").write_text(
+        '[destinations.crm]\nkind = "acme"\nmodule = "acme.py"\n'
+    )
+    monkeypatch.chdir("/")
+
+    made = make_instances(load(tmp_path / "destinations.toml"))
+
+    assert made["crm"].kind == "acme"
+
+
+def test_a_file_hides_no_module_of_its_name(tmp_path):
+    """One that is called like a module of Python's leaves that one alone."""
+    (tmp_path / "json.py").write_text(GOOD.format(kind="acme"))
+
+    assert registry.read(tmp_path / "json.py").kind == "acme"
+    assert sys.modules["json"].loads("1") == 1
+
+
+def test_a_package_of_files_is_a_kind(tmp_path):
+    """Named by its ``__init__.py``, its modules import each other relatively."""
+    (tmp_path / "form.py").write_text('LABEL = "Acme"\n')
+    text = GOOD.format(kind="acme") + "    label = LABEL\n"
+    (tmp_path / "__init__.py").write_text(f"from .form import LABEL\n{text}")
+
+    assert registry.read(tmp_path / "__init__.py").label == "Acme"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("acme.py", None, "there is no such file"),
+        ("acme.txt", "", "its name must end in .py"),
+        ("acme.py", "raise RuntimeError('boom')", "cannot be loaded: RuntimeError: boom"),
+        ("acme.py", "def broken(:", "cannot be loaded: SyntaxError"),
+        ("acme.py", "x = 1", "exactly one subclass of Destination, not 0"),
+        ("acme.py", GOOD.replace('kind = "{kind}"', ""), 'must say kind = "…"'),
+        ("acme.py", GOOD.format(kind="other"), 'is of kind "other", not "acme"'),
+    ],
+)
+def test_a_broken_file_says_what_is_wrong(tmp_path, name, text, why):
+    """The file is named with the reason."""
+    path = tmp_path / name
+    if text is not None:
+        path.write_text(text)
+
+    with pytest.raises(ConfigError) as raised:
+        registry.chosen("acme", {"module": str(path)})
+
+    assert raised.value.message.startswith(str(path))
+    assert why in raised.value.message
+
+
+@pytest.mark.parametrize("given", ["", 7, None, ["acme.py"]])
+def test_a_module_is_named_by_text(given):
+    """Anything else is told with an example."""
+    with pytest.raises(ConfigError, match=r'module = "acme\.py"'):
+        registry.chosen("acme", {"module": given})

@@ -19,6 +19,7 @@ COMMANDS = {
     "call": "call",
     "conform": "conform.command",
     "sync": "sync",
+    "new": "new",
 }
 """Command → the module of this package that holds it."""
 
@@ -56,6 +57,7 @@ def main() -> None:
       destination serve                     run the server on destinations.toml
       destination conform URL               judge any server that Hightouch calls
       destination sync URL --rows FILE …    act as Hightouch against any server
+      destination new NAME                  start a destination of your own
 
     Exit codes: 0 fine, 1 a check failed or rows were rejected, 2 usage, 3 configuration,
     4 the server called cannot be reached.

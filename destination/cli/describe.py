@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from pydantic import BaseModel
@@ -69,35 +69,44 @@ def _summary(kind: str) -> dict[str, str]:
 @click.command("describe")
 @click.argument("kind")
 @json_option
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print it as a page has it.")
+@click.option("--markdown", "printed", is_flag=True, help="Print it as a page has it.")
 @click.option(
     "--into",
     "page",
     type=click.Path(dir_okay=False, path_type=Path),
     help=f"Write it as Markdown into this page, between {markdown.BEGIN} and {markdown.END}.",
 )
-def describe_command(kind: str, *, as_json: bool, as_markdown: bool, page: Path | None) -> None:
+def describe_command(kind: str, *, as_json: bool, printed: bool, page: Path | None) -> None:
     """
     Show what a KIND can be told: settings, options, objects, modes, fields, limits.
 
-    A KIND may be a spec file. "spec" itself is the form of such a file; with --json its JSON
-    Schema, by which editors complete it.
+    A KIND may be a spec file, or a Python file, which is run. "spec" itself is the form of a spec
+    file; with --json its JSON Schema, by which editors complete it.
     """
-    if page is not None:
-        try:
-            markdown.put_into(page, _markdown(kind))
-        except Stop as stop:
-            fail(stop.what, stop.why, stop.then, stop.code)
-    elif as_markdown:
-        click.echo(_markdown(kind))
-    elif kind == registry.SPEC:
-        _show_format(as_json=as_json)
-    else:
-        described = _described(kind)[1]
-        click.echo(json.dumps(described, indent=2, default=str)) if as_json else _show(described)
+    try:
+        if page is not None:
+            markdown.put_into(page, as_markdown(kind))
+        elif printed:
+            click.echo(as_markdown(kind))
+        elif kind == registry.SPEC:
+            _show_format(as_json=as_json)
+        elif as_json:
+            click.echo(json.dumps(_described(kind)[1], indent=2, default=str))
+        else:
+            _show(_described(kind)[1])
+    except ConfigError as error:
+        _no_description(kind, error)
+    except Stop as stop:
+        fail(stop.what, stop.why, stop.then, stop.code)
 
 
-def _markdown(kind: str) -> str:
+def as_markdown(kind: str) -> str:
+    """
+    The tables of a kind, of a file or of the form of spec files.
+
+    Raises:
+        ConfigError: There is no such kind or file, or it is broken.
+    """
     if kind == registry.SPEC:
         return markdown.parts({title: parameters(model) for title, model in PARTS.items()})
     plugin, described = _described(kind)
@@ -105,23 +114,26 @@ def _markdown(kind: str) -> str:
 
 
 def _described(kind: str) -> tuple[type[Destination[Any, Any]], dict[str, Any]]:
-    """A kind or a spec file, and what it can be told; the end of the command when it is none."""
-    is_file = kind.lower().endswith(SUFFIXES)
-    try:
-        plugin = spec.load(Path(kind)) if is_file else registry.load(kind)
-        described = _description(plugin)
-    except ConfigError as error:
-        fail(
-            f'There is no description of "{kind}".',
-            error.message,
-            "See the form of such a file with: destination describe spec"
-            if is_file
-            else "See all kinds with: destination list",
-            CONFIGURATION,
-        )
-    if is_file:
-        described |= {"kind": registry.SPEC, "spec": kind}
-    return plugin, described
+    """A kind, or that of a file, and what it can be told; raises ConfigError when it is none."""
+    if kind.lower().endswith(SUFFIXES):
+        plugin: type[Destination[Any, Any]] = spec.load(Path(kind))
+        return plugin, _description(plugin) | {"kind": registry.SPEC, registry.SPEC: kind}
+    if kind.endswith(registry.PYTHON):
+        plugin = registry.read(Path(kind))
+        return plugin, _description(plugin) | {registry.MODULE: kind}
+    plugin = registry.load(kind)
+    return plugin, _description(plugin)
+
+
+def _no_description(kind: str, error: ConfigError) -> NoReturn:
+    fail(
+        f'There is no description of "{kind}".',
+        error.message,
+        "See the form of such a file with: destination describe spec"
+        if kind.lower().endswith(SUFFIXES)
+        else "See all kinds with: destination list",
+        CONFIGURATION,
+    )
 
 
 PARTS: Mapping[str, type[BaseModel]] = {
@@ -185,7 +197,7 @@ async def _discovered(plugin: Destination[Any, Any]) -> Iterable[Object]:
 
 
 def _show(described: dict[str, Any]) -> None:
-    settings = {name: described[name] for name in ("kind", "spec") if name in described}
+    settings = {name: described[name] for name in ("kind", "spec", "module") if name in described}
     told = ", ".join(f'{name} = "{value}"' for name, value in settings.items())
     click.secho(f"{described['label'] or described['kind']} — {told}", bold=True)
     click.echo(f"{described['description']}\n")

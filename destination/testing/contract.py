@@ -81,7 +81,8 @@ class DestinationContract:
     Tests that a destination inherits.
 
     Args:
-        kind: The stand-in's, and so the kind's, unless ``configured`` says otherwise.
+        kind: The stand-in's, and so the kind's, unless ``configured`` says otherwise; not needed
+            where ``vendor`` makes a stand-in of your own.
         configuration: A whole sync, valid: object, mode, mappings and options. Its mode sends
             rows to add.
         settings: More of the operator's settings, beside the stand-in's own.
@@ -105,6 +106,10 @@ class DestinationContract:
         """What the operator configures, from what the stand-in says for the kind of its name."""
         return {**told, **self.settings}
 
+    def vendor(self, **how: Any) -> Any:
+        """The stand-in: ``app()`` and ``settings(base_url)``; made with a token if one is given."""
+        return registry.stand_in(self.kind)(**self.stand_in, **how)
+
     def play(self, scenario: Callable[[Subject], Awaitable[T]], **settings: Any) -> T:
         """Run a scenario with a destination and its stand-in, in virtual time."""
 
@@ -115,7 +120,7 @@ class DestinationContract:
         return run_virtually(run())
 
     async def _subject(self, stack: AsyncExitStack, settings: Mapping[str, Any]) -> Subject:
-        stand_in = registry.stand_in(self.kind)(**self.stand_in)
+        stand_in = self.vendor()
         url = await stack.enter_async_context(listening(stand_in.app(), "127.0.0.1", 0, grace=0.1))
         values = {**self.configured(stand_in.settings(url)), **settings}
         instance = make_instance("subject", values, Server())
@@ -162,7 +167,7 @@ class DestinationContract:
 
     def test_secrets_are_hidden(self) -> None:
         """No secret setting shows in what is printed of the settings or of the destination."""
-        stand_in = registry.stand_in(self.kind)(token=f"secret-{CANARY}-us1", **self.stand_in)
+        stand_in = self.vendor(token=f"secret-{CANARY}-us1")
         values = self.configured(stand_in.settings("http://127.0.0.1:9"))
         plugin = make_instance("subject", values, Server()).plugin
 
