@@ -193,15 +193,17 @@ def _about(attempt: Attempt, asked: Asked) -> str:
 
 
 def _ends(attempt: Attempt) -> Iterator[str]:
-    if attempt.send:
+    sent = any(each.sent for each in attempt.asked)
+    if attempt.send and sent:
         yield "What was sent is not remembered: the next run of a sync sends these rows again."
+    if attempt.send:
         return
     outcomes = {fate.outcome for fate in attempt.fates()}
-    if Outcome.UNDETERMINED in outcomes:
+    if Outcome.UNDETERMINED in outcomes and not attempt.read:
         yield "What rows cause here depends on what the vendor says there is: --read asks it."
     if Outcome.WOULD_BE_SENT in outcomes:
         yield "What follows a request depends on its answer."
-    if any(each.sent for each in attempt.asked):
+    if sent:
         yield "Requests that only read were sent, and no rows. With --send rows are."
     else:
         yield "Nothing was sent. With --send it is."
