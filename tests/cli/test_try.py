@@ -193,7 +193,7 @@ async def test_what_is_not_given_is_chosen_and_told(tmp_path: Path) -> None:
         "mappings": [{"from": "FIRST_NAME", "to": "first_name"}],
     }
     assert document["notes"] == [
-        "Mode upsert: the first that sends rows to add; there is mirror, insert too.",
+        "Mode upsert: the first that sends rows to add. Others: mirror, insert.",
         "Mapping: each column to the field of its name: FIRST_NAME.",
         "Not mapped, as no field is called so: shoe.",
         'The form would say: Field "email" is required: map a column to it.',

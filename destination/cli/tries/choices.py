@@ -60,7 +60,7 @@ def _of_mode(object: Object, mode: Mode, operation: Operation) -> str:
     if len(object.modes) == 1:
         return f"Mode {mode.id}: there is no other."
     others = ", ".join(each.id for each in object.modes if each is not mode)
-    return f"Mode {mode.id}: the first that sends rows to {operation}; there is {others} too."
+    return f"Mode {mode.id}: the first that sends rows to {operation}. Others: {others}."
 
 
 def _mapped(
