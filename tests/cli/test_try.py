@@ -9,6 +9,7 @@ from aiohttp import web
 from commands import ROOT, command, command_beside
 from echo import Echo, Sent, echoing
 
+from destination import registry
 from destination.cli.sandbox import Reached, held, stand_in, stand_ins
 
 RECEIVER = ROOT / "tests" / "spec" / "receiver.toml"
@@ -217,6 +218,22 @@ async def test_a_made_up_token_lets_the_request_be_seen(tmp_path: Path) -> None:
     assert request["headers"]["Authorization"] == "Bearer [secret]"
     assert document["rows"][0]["requests"] == [2]
     assert echo.sent == []
+
+
+async def test_a_grant_of_two_requests_is_shown_whole(tmp_path: Path) -> None:
+    """A key brings a refresh token, and that a token: made-up ones, by the vendor's names."""
+    kept = registry.stand_in("relay42")(token="k" * 20, delivery="facts", by_key=True)
+    sync, row = json.dumps(kept.sync()), "id=00001 email=ann@example.com"
+    settings = json.dumps({"crm": kept.settings("http://127.0.0.1:9")})
+
+    document = await told(tmp_path, settings, "--row", row, "--sync-config", sync)
+
+    assert [each["for"] for each in document["requests"]] == ["token", "token", "rows"]
+    assert [each["body"] for each in document["requests"][:2]] == [
+        "apiKey: [secret]",
+        "refreshToken: [secret]",
+    ]
+    assert outcomes(document) == {"00001": "would_be_sent"}
 
 
 async def test_hostile_answers_are_harmless(tmp_path: Path) -> None:
@@ -451,6 +468,37 @@ async def test_people_are_shown_the_first_requests(tmp_path: Path) -> None:
     assert "10 more requests: --json shows all." in done.stdout
     assert done.stdout.count("would be sent") == 30
     assert "Nothing was sent. With --send it is." in done.stdout
+
+
+BROKEN = """
+import destination as d
+
+class Broken(d.Destination[d.NoOptions, d.NoOptions]):
+    kind = "broken"
+    objects = (d.Object(modes=(d.Mode("send", add="send"),), custom_fields=True),)
+
+    async def fields(self, object, mode):
+        raise KeyError("canary")
+"""
+
+
+def test_a_broken_destination_is_told_without_its_words(tmp_path: Path) -> None:
+    """An exception that nobody foresaw rejects the rows under a reference, as in a call."""
+    (tmp_path / "broken.py").write_text(BROKEN)
+    installed = tmp_path / "broken-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[destination.kinds]\nbroken = broken:Broken\n")
+    settings = {"DESTINATIONS": '{"crm": {"kind": "broken"}}', "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+
+    done = command(tmp_path, "try", "crm", "--row", ANN, "--json", **settings)
+
+    [row] = json.loads(done.stdout)["rows"]
+    assert row["outcome"] == "rejected"
+    assert row["reason"].startswith("INTERNAL: not sent: internal error, ref ")
+    assert "canary" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 1
 
 
 async def test_rows_never_reach_a_log(tmp_path: Path) -> None:

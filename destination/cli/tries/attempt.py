@@ -9,13 +9,14 @@ from typing import Any
 import msgspec
 
 from destination.app import make_instance
+from destination.bugs import caught
 from destination.cli import Stop
 from destination.cli.tries.choices import completed
 from destination.cli.tries.given import Given
 from destination.cli.tries.mask import Mask
 from destination.cli.tries.watch import STOPPED, Asked, Watch
 from destination.deadline import DELIVERY, Deadline, Delivery
-from destination.errors import ConfigError, DestinationError, RowError
+from destination.errors import Code, ConfigError, DestinationError, RowError, UnavailableError
 from destination.instance import Instance
 from destination.metrics import Metrics
 from destination.model import Operation, Rejection, Report
@@ -112,6 +113,11 @@ class Attempt:
                     await self._deliver(instance, deadline)
             except DestinationError as error:
                 self.failure = error
+            except Stop:
+                raise
+            except Exception as error:  # noqa: BLE001 - its text may quote a row or a secret
+                told = f"not sent: {caught(error)}"
+                self.failure = UnavailableError(told, code=Code.INTERNAL)
 
     @asynccontextmanager
     async def _call(self) -> AsyncIterator[Deadline]:
