@@ -128,6 +128,7 @@ async def test_a_vendor_that_is_not_there_is_told(tmp_path: Path) -> None:
         "not sent: there was no connection"
     }
     assert [each["sent"] for each in document["requests"]] == [False] * 3
+    assert [each["perhaps_after"] for each in document["requests"]] == [None] * 3
     told_reason = "CONNECT_FAILED: not sent: could not connect to the vendor"
     assert document["rows"][0]["reason"] == told_reason
 

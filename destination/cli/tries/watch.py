@@ -117,7 +117,7 @@ class Watch(httpx.AsyncBaseTransport):
         asked = Asked(len(self.asked) + 1, request, rows, errand)
         if not errand:
             asked.first = self._first(request)
-            asked.after = self._after(asked)
+            asked.after = None if self._send else self._after(asked)
         self.asked.append(asked)
         return asked
 
