@@ -76,8 +76,13 @@ def make_instances(settings: Settings) -> dict[str, Instance]:
     return instances
 
 
-def make_instance(name: str, values: Mapping[str, Any], server: Server) -> Instance:
-    """One destination from its table of settings; raises ConfigError naming what is wrong."""
+def make_instance(name: str, values: Mapping[str, Any], server: Server, **tuned: Any) -> Instance:
+    """
+    One destination from its table of settings; raises ConfigError naming what is wrong.
+
+    Args:
+        tuned: Settings of ``Tuning`` in place of the operator's.
+    """
     where = f"destinations.{name}"
     plugin = _plugin(values, where)
     settings, tuning = _parsed(plugin, values, where)
@@ -86,6 +91,7 @@ def make_instance(name: str, values: Mapping[str, Any], server: Server) -> Insta
         made = plugin(settings)
     except ConfigError as error:
         raise _at(where, error) from None
+    tuning = tuning.model_copy(update=tuned)
     return Instance(name, made, tuning, deadline=server.deadline, max_rows=max_rows)
 
 

@@ -1,7 +1,7 @@
 """Until when a call may work: a moment that a shutdown can bring forward while the call runs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -120,6 +120,14 @@ class Delivery:
 
 DELIVERY: ContextVar[Delivery] = ContextVar("delivery")
 """Set for whatever runs within a call; a request outside any has no deadline but its timeout."""
+
+
+ABOUT: ContextVar[Sequence[int]] = ContextVar("about")
+"""
+The positions of the rows that whatever runs is about: those of a batch, or fewer of them.
+
+Positions, since connections outlive the call in which they were made, and keep what was set then.
+"""
 
 
 async def give_way(began: float) -> float:

@@ -231,7 +231,7 @@ class Instance:
         sent = {
             ACCEPTED: report.delivered - report.suppressed,
             SUPPRESSED: report.suppressed,
-            SKIPPED: report.skipped,
+            SKIPPED: len(report.skipped),
         }
         self._meter.call(operation, {**sent, **reasons}, seconds)
         log.info(
@@ -280,7 +280,7 @@ class Instance:
         return Report(
             len(rows),
             tuple(sorted(rejections, key=lambda each: each.position)),
-            skipped=run.skipped,
+            skipped=tuple(run.skipped),
             suppressed=call.suppressed,
             attempts=run.attempts,
         )

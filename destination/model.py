@@ -262,18 +262,18 @@ class Report:
     What became of the rows of one call; every row not rejected or skipped was delivered.
 
     Args:
-        skipped: Rows that the destination does not want, and that are no errors.
+        skipped: The positions of rows that the destination does not want; they are no errors.
         suppressed: Of the delivered rows, those that an earlier call had delivered already.
         attempts: Requests that went to the vendor.
     """
 
     rows: int
     rejections: tuple[Rejection, ...] = ()
-    skipped: int = 0
+    skipped: tuple[int, ...] = ()
     suppressed: int = 0
     attempts: int = 0
 
     @property
     def delivered(self) -> int:
         """Rows that the vendor acknowledged, in this call or in an earlier one."""
-        return self.rows - len(self.rejections) - self.skipped
+        return self.rows - len(self.rejections) - len(self.skipped)

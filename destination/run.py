@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from destination.bugs import bug
-from destination.deadline import DELIVERY, Deadline, Delivery, give_way
+from destination.deadline import ABOUT, DELIVERY, Deadline, Delivery, give_way
 from destination.errors import (
     AuthError,
     Code,
@@ -105,8 +105,8 @@ class Run:
         self._touched = False
         self.rejections: dict[int, Rejection] = {}
         """By position. A record that is not here was delivered."""
-        self.skipped = 0
-        """Records that the destination does not want."""
+        self.skipped: list[int] = []
+        """The positions of records that the destination does not want."""
         self.attempts = 0
         """Requests that went to the vendor."""
 
@@ -146,7 +146,7 @@ class Run:
             if wanted:
                 kept.append(record)
             else:
-                self.skipped += 1
+                self.skipped.append(record.position)
             turn = await give_way(turn)
         return kept
 
@@ -263,6 +263,7 @@ class Run:
         delivery = Delivery(self._deadline, work.lane)
         DELIVERY.set(delivery)
         records = work.batch.records
+        ABOUT.set([record.position for record in records])
         try:
             self._note(records, await self._delivered(work.batch, delivery))
         except RefusedError as error:

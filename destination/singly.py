@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from destination.bugs import bug
+from destination.deadline import ABOUT
 from destination.errors import DestinationError
 from destination.model import Record, Rejection
 
@@ -23,6 +24,7 @@ async def each(
 
 
 async def _done(record: Record, act: Callable[[Record], Awaitable[Any]]) -> Rejection | None:
+    ABOUT.set((record.position,))
     try:
         await act(record)
     except DestinationError as error:

@@ -5,6 +5,7 @@ import asyncio
 from structlog.testing import capture_logs
 
 from destination import RateLimited, Record, RowError, each
+from destination.deadline import ABOUT
 from destination.errors import NoAnswer
 from destination.testing.clock import run_virtually
 
@@ -43,3 +44,18 @@ def test_a_bug_is_its_records():
     assert rejection.position == 2
     assert isinstance(rejection.error, NoAnswer)
     assert "hunter2" not in rejection.error.reason + str(logs)
+
+
+def test_each_knows_what_it_is_about():
+    """What is done for a record, and what that does in turn, is about its row alone."""
+    about = {}
+
+    async def act(record):
+        await asyncio.create_task(ask(record))
+
+    async def ask(record):
+        about[record.position] = list(ABOUT.get())
+
+    run_virtually(each(RECORDS, act))
+
+    assert about == {position: [position] for position in range(4)}

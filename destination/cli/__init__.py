@@ -16,6 +16,7 @@ COMMANDS = {
     "check": "check",
     "list": "describe",
     "describe": "describe",
+    "try": "tries",
     "call": "call",
     "conform": "conform.command",
     "sync": "sync",
@@ -54,6 +55,7 @@ def main() -> None:
       destination list                      the kinds of destination there are
       destination describe webhook          what a kind can be told
       destination check                     find what is wrong before the first sync
+      destination try webhook --sandbox     see the requests that rows would cause
       destination serve                     run the server on destinations.toml
       destination conform URL               judge any server that Hightouch calls
       destination sync URL --rows FILE …    act as Hightouch against any server

@@ -30,17 +30,21 @@ class Reached:
 
 
 @asynccontextmanager
+async def stand_in(kind: str) -> AsyncIterator[Reached]:
+    """One stand-in inside the block. Raises ConfigError when there is none of this kind."""
+    token = token_urlsafe(32)
+    made = registry.stand_in(kind)(token=token)
+    async with listening(made.app(), "127.0.0.1", 0, grace=1) as url:
+        yield Reached(kind, url, token, made.settings(url), made)
+
+
+@asynccontextmanager
 async def stand_ins(wanted: bool = True) -> AsyncIterator[dict[str, Reached]]:  # noqa: FBT001, FBT002 - none or all
     """Every stand-in there is, by kind, inside the block; none when they are not wanted."""
     reached: dict[str, Reached] = {}
     async with AsyncExitStack() as stack:
         for kind in registry.stand_ins() if wanted else ():
-            token = token_urlsafe(32)
-            stand_in = registry.stand_in(kind)(token=token)
-            url = await stack.enter_async_context(
-                listening(stand_in.app(), "127.0.0.1", 0, grace=1)
-            )
-            reached[kind] = Reached(kind, url, token, stand_in.settings(url), stand_in)
+            reached[kind] = await stack.enter_async_context(stand_in(kind))
         yield reached
 
 

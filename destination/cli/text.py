@@ -8,6 +8,16 @@ def shown(value: object, most: int = 300) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def visible(character: str) -> str:
+    """The character, or how it is written where a terminal might obey it."""
+    if character.isprintable():
+        return character
+    return _WRITTEN.get(character) or f"\\u{ord(character):04x}"
+
+
+_WRITTEN = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
 def counted(count: int, noun: str) -> str:
     """So many things: ``1 row``, ``1,995 rows``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

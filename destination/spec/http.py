@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from destination.deadline import give_way
+from destination.deadline import ABOUT, give_way
 from destination.errors import DestinationError, FatalError, RefusedError, TargetError
 from destination.fingerprint import event_id
 from destination.model import Batch, Limits, Mode, Operation, Record, Rejection
@@ -159,6 +159,7 @@ class HttpDestination(Destination[SettingsT, OptionsT]):
     async def _send(self, writer: Writer, payloads: Sequence[Payload]) -> list[Rejection]:
         prepared, outgoing = writer.prepared, writer.outgoing(payloads)
         records = [record for payload in payloads for record in payload.records]
+        ABOUT.set([record.position for record in records])
         extensions: dict[str, Any] = {PREPARED: prepared}
         if self._declared.identified:
             extensions[REQUEST_ID] = event_id(writer.batch, records)

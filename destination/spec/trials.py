@@ -1,6 +1,5 @@
 """The tests of a spec file: its records are delivered to nobody, and what was sent is compared."""
 
-import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
@@ -67,7 +66,7 @@ async def _delivered(
         SqliteStore(None) as store,
         instance.opened(store, Metrics().of("trial"), between=lambda _: vendor),
     ):
-        deadline = Deadline(asyncio.get_running_loop().time() + SECONDS)
+        deadline = Deadline(SECONDS)
         try:
             report = await instance.deliver(
                 _sync(kind, trial), trial.operation, _rows(trial), deadline

@@ -6,7 +6,11 @@ from urllib.parse import quote
 import httpx
 
 ERRAND = "errand"
-"""The request extension of a request with nothing of the rows in it, such as one for a token."""
+"""
+The request extension of a request with nothing of the rows in it: one for a token.
+
+Its value is what the answer's members are called, as ``TokenNames``.
+"""
 
 
 def within(auth: object) -> Iterator[object]:

@@ -118,7 +118,7 @@ class TokenAuth(httpx.Auth):
                 "User-Agent": request.headers.get("User-Agent", "destination"),
                 **asked.headers,
             },
-            extensions={**request.extensions, ERRAND: True},
+            extensions={**request.extensions, ERRAND: asked.names},
         )
         _hurry(errand, until)
         return errand

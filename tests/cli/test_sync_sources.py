@@ -204,3 +204,22 @@ def test_parquet_is_read_by_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(Stop, match="It is not a Parquet file") as stopped:
         table(tmp_path, "rows.parquet", b"nothing")
     assert "canary" not in str(stopped.value)
+
+
+def test_a_json_file_is_a_list_of_rows_or_one(tmp_path: Path) -> None:
+    """An object alone is one row; columns are those of all rows."""
+    assert table(tmp_path, "rows.json", '\ufeff{"id": 1}').rows == [{"id": 1}]
+
+    read = table(tmp_path, "rows.json", '[{"id": 1}, {"id": 2, "x": null}]')
+
+    assert read.columns == ["id", "x"]
+    assert read.rows == [{"id": 1}, {"id": 2, "x": None}]
+
+
+@pytest.mark.parametrize("content", [b"7", b"[7]", b"[", b'[{"id": "\xff"}]', b"[" * 100_000])
+def test_what_is_no_list_of_objects_is_told(tmp_path: Path, content: bytes) -> None:
+    """A file that holds anything else cannot be read, and its content is not quoted."""
+    with pytest.raises(Stop) as stopped:
+        table(tmp_path, "rows.json", content)
+
+    assert stopped.value.why.startswith("It is no list of JSON objects: ")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from destination.cli.conform.given import Given
+from destination.cli.text import visible
 
 LONGEST = 500
 """Characters that are shown of a body."""
@@ -41,7 +42,7 @@ class Mask:
         masked = self._pattern.sub(
             lambda found: self._pieces.get(found[0].casefold(), found[0]), text
         )
-        return "".join(map(_visible, masked))
+        return "".join(map(visible, masked))
 
     def url(self, url: str) -> str:
         """A URL without its query, which may be a secret."""
@@ -85,9 +86,3 @@ def _words(value: Any) -> Iterator[str]:
     """The longer words of it."""
     for text in _texts(value):
         yield from (word for word in _WORD.findall(text) if len(word) >= _SHORT)
-
-
-def _visible(character: str) -> str:
-    if character.isprintable():
-        return character
-    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(character) or f"\\u{ord(character):04x}"

@@ -19,7 +19,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--rows",
     type=_FILE,
     required=True,
-    help="The model's rows: .csv, .tsv, .jsonl, .ndjson or .parquet, or a SQLite file.",
+    help="The model's rows: .csv, .tsv, .json, .jsonl, .ndjson or .parquet, or a SQLite file.",
 )
 @click.option("--query", help="The SQL query that gives the rows, of a SQLite file.")
 @click.option(

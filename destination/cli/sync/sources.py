@@ -1,4 +1,4 @@
-"""Rows from files: CSV and JSON Lines here, tables of databases and Parquet beside."""
+"""Rows from files: CSV and JSON here, tables of databases and Parquet beside."""
 
 import csv
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ LONGEST_CELL = 2**31 - 1
 """Characters of a CSV cell; the module's own limit is 128 Ki."""
 
 CSV = {".csv": ",", ".tsv": "\t"}
+JSON = frozenset({".json"})
 JSON_LINES = frozenset({".jsonl", ".ndjson"})
 PARQUET = frozenset({".parquet", ".pq"})
 SQLITE = frozenset({".db", ".sqlite", ".sqlite3"})
@@ -39,10 +40,7 @@ def read_rows(path: Path, query: str | None, id_column: str) -> Table:
     Raises:
         Stop: It cannot be read, or has no such id column.
     """
-    try:
-        table = _read(path, query)
-    except OSError as error:
-        raise Stop(f"{path} cannot be read.", error.strerror or "", "Name another file.") from None
+    table = read_table(path, query)
     if id_column not in table.columns and table.columns:
         raise Stop(
             f"{path} has no such id column.",
@@ -50,6 +48,14 @@ def read_rows(path: Path, query: str | None, id_column: str) -> Table:
             "Name the column that every row is known by: --id COLUMN",
         )
     return table
+
+
+def read_table(path: Path, query: str | None) -> Table:
+    """The same, by whatever column they are known."""
+    try:
+        return _read(path, query)
+    except OSError as error:
+        raise Stop(f"{path} cannot be read.", error.strerror or "", "Name another file.") from None
 
 
 def _read(path: Path, query: str | None) -> Table:
@@ -62,6 +68,8 @@ def _read(path: Path, query: str | None) -> Table:
         return _read_csv(path, CSV[suffix])
     if suffix in JSON_LINES:
         return _read_json_lines(path)
+    if suffix in JSON:
+        return _read_json(path)
     if suffix in PARQUET:
         return read_parquet(path)
     if suffix in SQLITE:
@@ -72,7 +80,7 @@ def _read(path: Path, query: str | None) -> Table:
         )
     raise Stop(
         f"{path} is of a kind that is not known here.",
-        "By its name it is none of .csv, .tsv, .jsonl, .ndjson, .parquet, .db and .sqlite.",
+        "By its name it is none of .csv, .tsv, .json, .jsonl, .ndjson, .parquet, .db and .sqlite.",
         "Rename it, or export the rows as one of these.",
     )
 
@@ -124,6 +132,24 @@ def _read_json_lines(path: Path) -> Table:
             columns |= dict.fromkeys(row)
             rows.append(row)
     return Table(list(columns), rows)
+
+
+def _read_json(path: Path) -> Table:
+    """A list of objects, or one alone."""
+    try:
+        read = msgspec.json.decode(
+            path.read_bytes().removeprefix(b"\xef\xbb\xbf"),
+            type=list[dict[str, Any]] | dict[str, Any],
+        )
+    except (ValueError, RecursionError) as error:
+        why = "text that is not Unicode" if isinstance(error, UnicodeError) else str(error)
+        raise Stop(
+            f"{path} cannot be read.",
+            f"It is no list of JSON objects: {why}",
+            "Mend the file, then run this again.",
+        ) from None
+    rows = read if isinstance(read, list) else [read]
+    return Table(list(dict.fromkeys(name for row in rows for name in row)), rows)
 
 
 def _wrong(path: Path, what: str, line: int) -> Stop:
