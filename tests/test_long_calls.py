@@ -133,13 +133,14 @@ def test_rows_to_be_read_later_are_a_sequence():
     """Ids are known without reading; a row, or some of them, are read when they are asked for."""
     read = []
 
-    def reading(position: int) -> Row:
-        read.append(position)
-        return Row(position, f"id {position}", {})
+    def reading(start: int, end: int) -> list[Row]:
+        read.extend(range(start, end))
+        return [Row(position, f"id {position}", {}) for position in range(start, end)]
 
     later = ReadLater([f"id {n}" for n in range(9)], reading)
 
     assert (len(later), ids_of(later)[8], read) == (9, "id 8", [])
     assert [row.position for row in later[7:99]] == [7, 8]
     assert later[2].id == "id 2"
-    assert read == [7, 8, 2]
+    assert later[-1].id == "id 8"
+    assert read == [7, 8, 2, 8]
