@@ -50,7 +50,7 @@ def read_rows(
         ]
 
     if len(raw) > CHUNK:
-        return ReadLater([ids.value(position) for position in range(len(raw))], read), ids
+        return ReadLater(ids.values(), read), ids
     return read(0, len(raw)), ids
 
 
@@ -71,6 +71,18 @@ class Ids:
         self._rows = rows
         self._decoder: Any = None
 
+    def values(self) -> list[RowId]:
+        """All rows' ids; raises InvalidParams where one has none."""
+        decode = _id_decoder(self.column, str | int | float).decode
+        try:
+            return [decode(raw).id for raw in self._rows]
+        except (
+            ValueError,
+            AttributeError,
+            RecursionError,
+        ):  # of one; it may be usable all the same
+            return [self.value(position) for position in range(len(self._rows))]
+
     def value(self, position: int) -> str | int | float:
         """The id, of a row that is not read itself; raises InvalidParams when it has none."""
         written = self.raw(position)
@@ -82,7 +94,7 @@ class Ids:
     def raw(self, position: int) -> bytes:
         """The id's JSON text; raises InvalidParams when the row has none."""
         if self._decoder is None:
-            self._decoder = _id_decoder(self.column)
+            self._decoder = _id_decoder(self.column, msgspec.Raw)
         try:
             found = self._decoder.decode(self._rows[position])
             id = bytes(found[self.column] if isinstance(found, dict) else found.id)
@@ -93,11 +105,11 @@ class Ids:
         return id
 
 
-def _id_decoder(column: str) -> Any:
+def _id_decoder(column: str, type: Any) -> Any:
     """Reads one column and passes over the others, where a struct can have a field of its name."""
     if any(character in '"\\' or character < " " for character in column):
         return msgspec.json.Decoder(dict[str, msgspec.Raw])
-    struct = msgspec.defstruct("Id", [("id", msgspec.Raw)], rename={"id": column})
+    struct = msgspec.defstruct("Id", [("id", type)], rename={"id": column})
     return msgspec.json.Decoder(struct)
 
 
