@@ -20,7 +20,7 @@ USER 10001
 VOLUME /data
 
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/healthz', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://localhost:' + os.environ['PORT'] + '/healthz', timeout=4)"]
 
 # The exec form: the server is the first process, and gets SIGTERM itself.
 CMD ["python", "-m", "destination", "serve"]
