@@ -51,9 +51,8 @@ def put_into(page: Path, text: str) -> None:
         put = f"{BEGIN}\n{text}\n{END}".replace("\n", end)
         page.write_text(f"{before}{put}{after}", "utf-8", newline="")
     except UnicodeDecodeError:
-        raise Stop(
-            f"{page} cannot be read.", "It is no text in UTF-8.", "Mend it.", USAGE
-        ) from None
+        why = "It is not text in UTF-8."
+        raise Stop(f"{page} cannot be read.", why, "Write it in UTF-8.", USAGE) from None
     except OSError as error:
         raise Stop(
             f"{page} cannot be written.", error.strerror or "", "Name a page that is there.", USAGE
