@@ -52,6 +52,23 @@ def test_colours_can_be_refused(environment: dict[str, str], coloured: bool) -> 
     assert ("\x1b[" in done.stdout) is coloured
 
 
+def test_files_of_windows_are_read(tmp_path: Path) -> None:
+    """Configuration, rows and a sync's configuration, with byte order marks and line ends."""
+    files = {
+        "destinations.toml": '[destinations.crm]\nkind = "webhook"\nurl = "https://crm.example/"\n',
+        "rows.csv": "id,email\n7,ann@example.com\n",
+        "sync.json": '{"mode": "mirror",\n"mappings": [{"from": "email", "to": "mail"}]}\n',
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+
+    done = command(tmp_path, *("try", "crm", "--rows", "rows.csv", "--sync-config", "sync.json"))
+
+    assert done.returncode == 0, done.stderr
+    assert '"mail": "ann@example.com"' in done.stdout
+    assert '"id": "7"' in done.stdout
+
+
 def test_a_table_keeps_its_words_in_a_narrow_terminal(tmp_path: Path) -> None:
     """It is wider than the terminal rather than empty."""
     done = command(tmp_path, *ROW, **HOOK, COLUMNS="10", FORCE_COLOR="1")
