@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from destination import registry
 from destination.cli import CONFIGURATION, Stop, config_option, fail, json_option, markdown, table
 from destination.cli.parameters import COLUMNS, needed, of_shape, parameters
+from destination.cli.text import safe
 from destination.errors import ConfigError
 from destination.model import Object
 from destination.plugin import Destination
@@ -199,8 +200,8 @@ async def _discovered(plugin: Destination[Any, Any]) -> Iterable[Object]:
 def _show(described: dict[str, Any]) -> None:
     settings = {name: described[name] for name in ("kind", "spec", "module") if name in described}
     told = ", ".join(f'{name} = "{value}"' for name, value in settings.items())
-    click.secho(f"{described['label'] or described['kind']} — {told}", bold=True)
-    click.echo(f"{described['description']}\n")
+    click.secho(safe(f"{described['label'] or described['kind']} — {told}"), bold=True)
+    click.echo(f"{safe(described['description'])}\n")
     for title in ("settings", "common_settings", "options"):
         rows = [
             [

@@ -8,6 +8,11 @@ def shown(value: object, most: int = 300) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def safe(text: str) -> str:
+    """The text, in its lines, without a character that a terminal might obey."""
+    return "\n".join("".join(map(visible, line)) for line in text.split("\n"))
+
+
 def visible(character: str) -> str:
     """The character, or how it is written where a terminal might obey it."""
     if character.isprintable():

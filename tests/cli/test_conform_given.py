@@ -56,7 +56,7 @@ def test_a_configuration_is_read_whole(tmp_path: Path) -> None:
         ("Ada and ADA, Adam", "[first_name] and [first_name], Adam"),
         ("ada@example.com", "[email]"),
         ("g\\u00f6del", "[last_name]"),
-        (f"Bearer {SECRET}", "[secret]"),
+        (f"Bearer {SECRET}", "Bearer [secret]"),
         (f"token={SECRET};", "token=[secret];"),
         ("tenant 7, 77", "tenant [secret], 77"),
         ("p-1 p-19", "[id] p-19"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from destination.cli import CONFIGURATION, FAILED, config_option, fail, json_option
+from destination.cli import CONFIGURATION, FAILED, INTERRUPTED, config_option, fail, json_option
 from destination.cli.check.finding import Finding, Group, Level, each_failed, ok
 from destination.cli.check.one import configured, file
 from destination.cli.check.platform import platform
@@ -40,7 +40,10 @@ def check_command(names: tuple[str, ...], config: str | None, *, as_json: bool) 
     """
     files = [Path(name) for name in names if name.lower().endswith(SUFFIXES)]
     chosen = [name for name in names if Path(name) not in files]
-    groups = asyncio.run(_groups(files, chosen, Path(config) if config else None))
+    try:
+        groups = asyncio.run(_groups(files, chosen, Path(config) if config else None))
+    except KeyboardInterrupt:
+        fail("The check was interrupted.", "Nothing is told of it.", "Run it again.", INTERRUPTED)
     if as_json:
         click.echo(json.dumps(document(groups), indent=2, ensure_ascii=False))
     else:
@@ -113,7 +116,7 @@ def _chosen(document: Mapping[str, Any], names: Sequence[str]) -> dict[str, Mapp
             "Name one of them, or none to check all.",
             CONFIGURATION,
         )
-    if not tables:
+    if told is None or told == {}:
         fail(
             "There is nothing to check.",
             "No destination is configured.",

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from destination import masking
 from destination.cli.conform.given import Given
 from destination.cli.text import visible
 
@@ -23,10 +24,9 @@ class Mask:
 
     def __init__(self, given: Given) -> None:
         pieces: dict[str, str] = {}
-        for headers in (given.headers, given.second or {}):
-            for value in headers.values():
-                secrets = {value, *value.split()} - {"", "Bearer", "Basic"}
-                pieces |= {secret.casefold(): "[secret]" for secret in secrets}
+        headers = (*given.headers.values(), *(given.second or {}).values())
+        secrets = {word for value in headers for word in value.split()} - {"Bearer", "Basic"}
+        self._secrets = masking.Mask(lambda: secrets)
         for parts in (_wholes, _words):
             for row in given.rows:
                 for column, value in row.items():
@@ -40,7 +40,7 @@ class Mask:
     def text(self, text: str) -> str:
         """The text as it may be shown, on one line."""
         masked = self._pattern.sub(
-            lambda found: self._pieces.get(found[0].casefold(), found[0]), text
+            lambda found: self._pieces.get(found[0].casefold(), found[0]), self._secrets.text(text)
         )
         return "".join(map(visible, masked))
 

@@ -8,7 +8,7 @@ import click
 from destination import registry
 from destination.cli import USAGE, Stop, fail
 from destination.cli.new.drafts import FORMATS
-from destination.cli.new.files import CONFIGURATION, texts, write
+from destination.cli.new.files import CONFIGURATION, has_one, texts, write
 from destination.cli.new.names import Name
 
 
@@ -57,7 +57,7 @@ def new_command(name: str, into: Path, form: str | None, *, spec: bool) -> None:
         fail("There can be no destination of this name.", str(error), "Choose another.", USAGE)
     files = texts(chosen, (form or "toml") if spec else None)
     configuration = files[CONFIGURATION]
-    if has_configuration := (into / CONFIGURATION).exists():
+    if has_configuration := has_one(into):
         del files[CONFIGURATION]
     try:
         write(into, files)

@@ -17,16 +17,13 @@ Configuration = Mapping[str, Any]
 def load(path: Path) -> Configuration:
     """The configuration in a JSON file. Raises Stop."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        return msgspec.json.decode(content, type=dict[str, Any])
     except OSError as error:
         why = error.strerror or ""
     except (ValueError, RecursionError) as error:
         why = f"It is not a JSON object: {error}"
-    raise Stop(
-        f"{path} cannot be read.",
-        why,
-        "Leave out --sync-config on a terminal to be asked for each choice.",
-    )
+    raise Stop(f"{path} cannot be read.", why, "Mend the file, or leave --sync-config out.")
 
 
 def complaints(

@@ -12,7 +12,7 @@ import msgspec
 from destination.cli import table
 from destination.cli.text import counted, shown, visible
 from destination.cli.tries.attempt import Attempt, Fate, Outcome
-from destination.cli.tries.mask import Mask
+from destination.cli.tries.mask import Shown
 from destination.cli.tries.parts import answered, pretty, shown_headers, structured
 from destination.cli.tries.watch import Asked
 
@@ -69,7 +69,7 @@ def _escaped(character: str) -> str:
     return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
-def _request(attempt: Attempt, mask: Mask, asked: Asked) -> dict[str, Any]:
+def _request(attempt: Attempt, mask: Shown, asked: Asked) -> dict[str, Any]:
     answer = {
         "status": asked.status,
         "headers": {name: mask.text(asked.headers[name]) for name in TOLD if name in asked.headers},
@@ -93,7 +93,7 @@ def _request(attempt: Attempt, mask: Mask, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _row(attempt: Attempt, mask: Mask, fate: Fate) -> dict[str, Any]:
+def _row(attempt: Attempt, mask: Shown, fate: Fate) -> dict[str, Any]:
     return {
         "id": _ids(attempt, [fate.position])[0],
         "outcome": fate.outcome,
@@ -134,7 +134,7 @@ def print_report(attempt: Attempt) -> None:
         click.echo(line)
 
 
-def _print_request(attempt: Attempt, mask: Mask, asked: Asked) -> None:
+def _print_request(attempt: Attempt, mask: Shown, asked: Asked) -> None:
     click.secho(f"Request {asked.number}{_about(attempt, asked)}", bold=True)
     click.secho(f"  {asked.request.method} {_line(mask.url(asked.request.url))}", fg="cyan")
     for name, value in shown_headers(mask, asked):
@@ -151,7 +151,7 @@ def _print_request(attempt: Attempt, mask: Mask, asked: Asked) -> None:
         click.echo("  → not sent")
 
 
-def _print_answer(mask: Mask, asked: Asked) -> None:
+def _print_answer(mask: Shown, asked: Asked) -> None:
     status, ms = asked.status, "" if asked.seconds is None else f" in {asked.seconds * 1000:.0f} ms"
     said = asked.failure if status is None else f"{status} {_phrase(status)}".strip()
     good = status is not None and 200 <= status < 300
@@ -209,7 +209,7 @@ def _ends(attempt: Attempt) -> Iterator[str]:
         yield "Nothing was sent. With --send it is."
 
 
-def _mask(attempt: Attempt) -> Mask:
+def _mask(attempt: Attempt) -> Shown:
     for each in attempt.asked:
         attempt.mask.learn(each)
     return attempt.mask
