@@ -15,7 +15,9 @@ _NAMED = re.compile(
     r"|(?:^|[^a-z])(?:key|sig|auth|pwd)(?:$|[^a-z])",
     re.IGNORECASE,
 )
-_ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.-]*://(?:([^/?#@]*)@)?[^/?#]*([^?]*)\??(.*)", re.I | re.S)
+_ADDRESS = re.compile(
+    r"\s*[a-z][a-z0-9+.-]*://(?:([^/?#@]*)@)?([^/?#]*)([^?]*)\??(.*)", re.I | re.S
+)
 _TEMPLATE = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 
 
@@ -28,26 +30,36 @@ def secrets_in(settings: Any) -> Iterator[str]:
     """
     Every secret in settings.
 
-    These are the hidden values, and those in tables and queries whose names say what they are. Of
-    a secret that is an address it is what stands before and behind the host.
+    These are the hidden values, and those in tables and queries whose names say what they are.
     """
     for name, value in _leaves(settings):
         if isinstance(value, SecretStr | SecretBytes):
             hidden = value.get_secret_value()
-            yield from _of_secret(hidden if isinstance(hidden, str) else hidden.decode("latin-1"))
+            yield from told_by(hidden if isinstance(hidden, str) else hidden.decode("latin-1"))
         elif names_secret(name):
             yield from _literal(value)
         elif address := _ADDRESS.fullmatch(value):
-            for parameter, text in parse_qsl(address[3]):
+            for parameter, text in parse_qsl(address[4]):
                 if names_secret(parameter):
                     yield from _literal(text)
+
+
+def told_by(secret: str) -> Iterable[str]:
+    """What is secret in it: of an address its password, else what stands behind the host."""
+    address = _ADDRESS.fullmatch(secret)
+    if address is None:
+        return (secret,)
+    login, host, path, query = address.groups()
+    password = (login or "").partition(":")[2]
+    parts = (password, unquote(password)) if password else (path.strip("/"), query)
+    return tuple(filter(None, parts)) or (host,)
 
 
 def paths_in(settings: Any) -> Iterator[str]:
     """Every long path of an address in settings: it may be a credential, as a webhook's is."""
     for _, value in _leaves(settings):
         if isinstance(value, str) and (address := _ADDRESS.fullmatch(value)):
-            parts = (part.strip("/ ") for part in _TEMPLATE.split(address[2]))
+            parts = (part.strip("/ ") for part in _TEMPLATE.split(address[3]))
             yield from (part for part in parts if len(part) >= LONG_PATH)
 
 
@@ -72,15 +84,6 @@ def _inside(value: Any, name: str) -> Iterable[tuple[str, Any]]:
         case list() | tuple() | set() | frozenset():
             return ((name, inner) for inner in value)
     return ()
-
-
-def _of_secret(text: str) -> Iterator[str]:
-    address = _ADDRESS.fullmatch(text)
-    if address is None:
-        yield text
-        return
-    login, path = (address[1] or "").partition(":")[2], address[2].strip("/")
-    yield from [part for part in {login, unquote(login), path, address[3]} if part] or [text]
 
 
 def _literal(text: str) -> Iterator[str]:

@@ -122,3 +122,18 @@ async def test_an_address_that_is_a_secret_shows_its_host(tmp_path: Path) -> Non
     assert "POST http://127.0.0.1:9/[secret]\n" in done.stdout
     assert "Hello Ann" in done.stdout
     assert "canary" not in done.stdout + done.stderr
+
+
+async def test_a_scheme_and_a_host_are_no_secret(tmp_path: Path) -> None:
+    """A variable may be called after a secret and hold an address: others stay readable."""
+    async with echoing() as echo:
+        done = await command_beside(
+            tmp_path,
+            *("try", "crm", "--row", ROW),
+            DESTINATIONS=configured(echo),
+            AUTH_URL="http://127.0.0.1:1/hidden-away",
+            DATABASE_TOKEN="http://user:pass-of-mine@127.0.0.1/",
+        )
+
+    assert f"POST {echo.url}/rows\n" in done.stdout
+    assert "[secret]" not in done.stdout

@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 import httpx
 
 from destination.cli.tries.watch import Asked
-from destination.confidential import names_secret
+from destination.confidential import names_secret, told_by
 from destination.instance import Instance
 from destination.masking import HIDDEN, Mask
 from destination.vendor.grants import NO_SECRETS, secret_members
@@ -34,11 +34,11 @@ class Shown:
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
-        self._learned = {
-            value: None
-            for name, value in os.environ.items()
-            if names_secret(name.replace("_", "-")) and len(value) >= WORTH
-        }
+        self._learned = dict[str, None]()
+        for name, value in os.environ.items():
+            if names_secret(name.replace("_", "-")):
+                for secret in told_by(value):
+                    self._add(secret)
         self._names: set[str] = set()
         self._mask = Mask(self._secrets)
 
