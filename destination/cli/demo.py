@@ -19,9 +19,10 @@ import httpx
 from destination.cli import FAILED, fail, table
 from destination.cli.caller import Caller, CallError, Unreachable
 from destination.cli.people import Entry, Scenario, differences, expected, people
+from destination.cli.rows import Row
 from destination.cli.sandbox import Reached, held, stand_ins
 from destination.cli.sync.answers import BadAnswer, Behavior, Problems
-from destination.cli.sync.changes import Changes, Row
+from destination.cli.sync.changes import Changes
 from destination.cli.sync.interrupt import Interrupt
 from destination.cli.sync.progress import watched
 from destination.cli.sync.run import Outcome, Run, Sync

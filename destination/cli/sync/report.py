@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from destination.cli import FAILED, INTERRUPTED, UNREACHABLE, Stop, table
+from destination.cli.rows import Row
 from destination.cli.sync.answers import Behavior, Problems
-from destination.cli.sync.changes import LeftOut, Row
+from destination.cli.sync.changes import LeftOut
 from destination.cli.sync.progress import rate
 from destination.cli.sync.run import Outcome
 from destination.cli.text import counted, shown

@@ -12,8 +12,10 @@ import click
 
 from destination.cli import FAILED, Stop
 from destination.cli.caller import Caller, without_secrets
+from destination.cli.rows import Row
+from destination.cli.rows.sources import read_rows
 from destination.cli.sync.answers import BadAnswer, Behavior
-from destination.cli.sync.changes import Changes, Row, usable
+from destination.cli.sync.changes import Changes, usable
 from destination.cli.sync.configuration import Configuration, complaints, load
 from destination.cli.sync.files import check_writable
 from destination.cli.sync.interrupt import listened
@@ -22,7 +24,6 @@ from destination.cli.sync.progress import watched
 from destination.cli.sync.prompts import ask_configuration, offer_to_save
 from destination.cli.sync.report import Report
 from destination.cli.sync.run import Call, Run, Sync
-from destination.cli.sync.sources import read_rows
 from destination.cli.sync.state import State
 from destination.model import Operation
 

@@ -8,8 +8,8 @@ from typing import Any
 from destination import registry
 from destination.cli import Stop
 from destination.cli.people import PEOPLE
+from destination.cli.rows.sources import read_table
 from destination.cli.sandbox import stand_in
-from destination.cli.sync.sources import read_table
 from destination.cli.tries.attempt import Attempt
 from destination.cli.tries.given import Given, configured, given, made, no_rows
 from destination.errors import ConfigError

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from destination.cli import Stop
-from destination.cli.sync.changes import Row
+from destination.cli.rows import Row, Table
+from destination.cli.rows.sources import read_table
 from destination.cli.sync.configuration import load
-from destination.cli.sync.sources import Table, read_table
 from destination.cli.text import counted
 
 ID = "id"

@@ -2,14 +2,13 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from destination.cli import Stop
-from destination.cli.sync.changes import Row
+from destination.cli.rows import Row, Table
 from destination.sync import unknown
 
 LONGEST_CELL = 2**31 - 1
@@ -20,14 +19,6 @@ JSON = frozenset({".json"})
 JSON_LINES = frozenset({".jsonl", ".ndjson"})
 PARQUET = frozenset({".parquet", ".pq"})
 SQLITE = frozenset({".db", ".sqlite", ".sqlite3"})
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A model's result: its columns in order, and its rows."""
-
-    columns: Sequence[str]
-    rows: Sequence[Row]
 
 
 def read_rows(path: Path, query: str | None, id_column: str) -> Table:
@@ -59,7 +50,7 @@ def read_table(path: Path, query: str | None) -> Table:
 
 
 def _read(path: Path, query: str | None) -> Table:
-    from destination.cli.sync.tables import read_parquet, read_sqlite
+    from destination.cli.rows.tables import read_parquet, read_sqlite
 
     suffix = path.suffix.lower()
     if query is not None:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from destination.cli import Stop
-from destination.cli.sync.sources import Table, read_rows
-from destination.cli.sync.tables import plain
+from destination.cli.rows import Table
+from destination.cli.rows.sources import read_rows
+from destination.cli.rows.tables import plain
 
 
 def table(folder: Path, name: str, content: str | bytes, query: str | None = None) -> Table:
