@@ -1,13 +1,13 @@
 """The command line. Each command is imported when it is asked for, so that all start quickly."""
 
 import importlib
-import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import IO, Any
 
 import click
 
 from destination import logs
+from destination.errors import ConfigError
 from destination.sync import unknown
 
 COMMANDS = {
@@ -68,20 +68,29 @@ def main() -> None:
     logs.configure(level="warning", format="auto")
 
 
-class Stop(Exception):
-    """The end of a command, in the three lines and with the exit code that ``fail`` takes."""
+class Stop(click.ClickException):
+    """The end of a command: what failed, why, what to do next, and the exit code."""
 
     def __init__(self, what: str, why: str, then: str, code: int = USAGE) -> None:
-        super().__init__(what, why, then, code)
-        self.what, self.why, self.then, self.code = what, why, then, code
+        super().__init__(f"{what} {why}")
+        self.what, self.why, self.then = what, why, then
+        self.exit_code = code  # type: ignore[misc]  # click asks the exception itself
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Three lines to standard error."""
+        click.echo(f"{click.style('Error', fg='red', bold=True)}: {self.what}", file, err=True)
+        for line in (*self.why.splitlines(), self.then):
+            click.echo(f"  {line}", file, err=True)
 
 
-def fail(what: str, why: str, then: str, code: int) -> NoReturn:
-    """Three lines to standard error (what failed, why, what to do next), and the end."""
-    click.echo(f"{click.style('Error', fg='red', bold=True)}: {what}", err=True)
-    click.echo("\n".join(f"  {line}" for line in why.splitlines()), err=True)
-    click.echo(f"  {then}", err=True)
-    sys.exit(code)
+def unreadable(error: ConfigError) -> Stop:
+    """What to say where the server's file or environment cannot be understood."""
+    return Stop(
+        "The configuration cannot be read.",
+        error.message,
+        "Mend it, then run this again.",
+        CONFIGURATION,
+    )
 
 
 config_option = click.option(

@@ -1,4 +1,10 @@
-"""Words fit for a terminal."""
+"""Words fit for a terminal, and JSON for programs that no terminal obeys either."""
+
+import json
+import re
+from typing import Any
+
+import msgspec
 
 
 def shown(value: object, most: int = 300) -> str:
@@ -8,14 +14,22 @@ def shown(value: object, most: int = 300) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def visible(character: str) -> str:
-    """The character, or how it is written where a terminal might obey it."""
-    if character.isprintable():
-        return character
-    return _WRITTEN.get(character) or f"\\u{ord(character):04x}"
+def visible(text: str) -> str:
+    """The whole text, with what a terminal might obey written as JSON writes it."""
+    return _OBEYED.sub(lambda found: _written(found[0]), text)
 
 
-_WRITTEN = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+def json_text(value: Any) -> str:
+    """A value as indented JSON, every character of which can be shown."""
+    text = msgspec.json.format(msgspec.json.encode(value, enc_hook=str)).decode()
+    return "\n".join(map(visible, text.split("\n")))
+
+
+def _written(character: str) -> str:
+    return character if character.isprintable() else json.dumps(character)[1:-1]
+
+
+_OBEYED = re.compile(r"[^ -~]")
 
 
 def counted(count: int, noun: str) -> str:

@@ -136,14 +136,14 @@ class TestSettings:
             f'  {file}: Setting "serve" does not exist. Did you mean "server"?',
             "  destinations.crm.url: the environment variable CRM_URL is not set",
             "  destinations.crm.auth.token: the environment variable CRM_TOKEN is not set",
-            "  Mend it, then check again.",
+            "  Mend it, then run this again.",
         ]
 
     @pytest.mark.parametrize(
         ("names", "what"),
         [
             ((), "There is nothing to check."),
-            (("nosuch",), 'Destination "nosuch" does not exist.'),
+            (("nosuch",), "There is nothing to check."),
             (("--config", "nosuch.toml"), "The configuration cannot be read."),
         ],
     )
@@ -158,6 +158,15 @@ class TestSettings:
         assert code == 3
         assert errors.startswith(f"Error: {what}")
         assert len(errors.splitlines()) == 3
+
+    async def test_a_name_that_is_not_configured_is_an_error_too(self, tmp_path: Path) -> None:
+        """The closest name is told, and the exit code is 3."""
+        one = json.dumps({"crm": {"kind": "webhook"}})
+
+        code, _, errors = await plainly(tmp_path, "crn", DESTINATIONS=one)
+
+        assert code == 3
+        assert 'Destination "crn" does not exist. Did you mean "crm"?' in errors
 
     async def test_a_template_that_does_not_parse_is_told_with_its_place(
         self, tmp_path: Path

@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_read_is_explained(
         table(tmp_path, name, content)
 
     assert said in stopped.value.why
-    assert stopped.value.code == 2
+    assert stopped.value.exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_parquet_without_pyarrow_says_what_to_install(
         table(tmp_path, "rows.parquet", b"PAR1")
 
     assert "pip install pyarrow" in stopped.value.then
-    assert stopped.value.code == 2
+    assert stopped.value.exit_code == 2
 
 
 PYARROW = """

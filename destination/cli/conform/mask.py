@@ -42,7 +42,7 @@ class Mask:
         masked = self._pattern.sub(
             lambda found: self._pieces.get(found[0].casefold(), found[0]), text
         )
-        return "".join(map(visible, masked))
+        return visible(masked)
 
     def url(self, url: str) -> str:
         """A URL without its query, which may be a secret."""

@@ -109,7 +109,7 @@ def summary(run: Run) -> str:
     return f"{total}\n{click.style(verdict, fg=colour, bold=True)}"
 
 
-def as_json(run: Run, url: str, mask: Mask) -> dict[str, Any]:
+def document(run: Run, url: str, mask: Mask) -> dict[str, Any]:
     """The same for a program; outcomes are ``passed``, ``failed``, ``warned`` and so on."""
     counts = Counter(str(each.outcome) for each in run.results)
     return {

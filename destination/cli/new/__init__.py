@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from destination import registry
-from destination.cli import USAGE, Stop, fail
+from destination.cli import Stop
 from destination.cli.new.drafts import FORMATS
 from destination.cli.new.files import CONFIGURATION, texts, write
 from destination.cli.new.names import Name
@@ -54,15 +54,14 @@ def new_command(name: str, into: Path, form: str | None, *, spec: bool) -> None:
     try:
         chosen = Name.parse(name, registry.kinds())
     except ValueError as error:
-        fail("There can be no destination of this name.", str(error), "Choose another.", USAGE)
+        raise Stop(
+            "There can be no destination of this name.", str(error), "Choose another."
+        ) from None
     files = texts(chosen, (form or "toml") if spec else None)
     configuration = files[CONFIGURATION]
     if has_configuration := (into / CONFIGURATION).exists():
         del files[CONFIGURATION]
-    try:
-        write(into, files)
-    except Stop as stop:
-        fail(stop.what, stop.why, stop.then, stop.code)
+    write(into, files)
     _show(f"Written to {into.absolute()}:", _meanings(files))
     if has_configuration:
         click.echo(f"\n{into / CONFIGURATION} is there already. Add to it:\n\n{configuration}")

@@ -61,7 +61,7 @@ class Report:
     def exit_code(self) -> int:
         """130 when interrupted, 4 when the server was gone, 1 when not all was well."""
         if self.unsaved:
-            return self.unsaved.code
+            return self.unsaved.exit_code
         if self.interrupted:
             return INTERRUPTED
         if self.gave_up:
