@@ -99,7 +99,7 @@ class TestSettings:
         told = await check(tmp_path, "--config", str(tmp_path / "destinations.toml"))
 
         assert told.of("settings", None) == [
-            ("failed", "server.max_rows: Input should be greater than or equal to 1"),
+            ("failed", "server.max_rows: must be greater than or equal to 1"),
             (
                 "failed",
                 'server.deadlin: Setting "deadlin" does not exist. Did you mean "deadline"?',
@@ -109,8 +109,8 @@ class TestSettings:
         assert told.of("settings") == [
             ("failed", f'{where}: Setting "ur" does not exist. Did you mean "url"?'),
             ("failed", f'{where}: Setting "methd" does not exist. Did you mean "method"?'),
-            ("failed", f"{where}.url: Field required"),
-            ("failed", f"{where}.timeout: Input should be greater than 0"),
+            ("failed", f"{where}.url: is missing"),
+            ("failed", f"{where}.timeout: must be greater than 0"),
         ]
         assert told.of("settings", "team") == [
             ("failed", 'destinations.team: Kind "slak" does not exist. Did you mean "slack"?')

@@ -17,7 +17,8 @@ from destination.cli.check.server import access, deadlines
 from destination.cli.check.state import state
 from destination.cli.text import counted, json_text
 from destination.errors import ConfigError
-from destination.settings import Server, Settings, read, understood
+from destination.settings import Server, Settings, understood
+from destination.settings_file import read
 from destination.spec.files import SUFFIXES
 from destination.sync import unknown
 
