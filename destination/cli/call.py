@@ -30,11 +30,11 @@ def call_command(
     name: str, method: str, params: str, url: str, headers: tuple[str, ...], *, curl: bool
 ) -> None:
     """
-    Make one JSON-RPC call to a running server and print its response.
+    Make one JSON-RPC call to a running server.
 
-    NAME is the destination, METHOD one of Hightouch's nine (list_objects, add, …), JSON the
-    params: text, @FILE, or - for standard input. DESTINATION_TOKEN is sent as the secret when
-    it is set. Exits 1 when the response is an error or rejects rows.
+    Prints the response. NAME is the destination, METHOD one of Hightouch's nine (list_objects, add,
+    …), JSON the params: text, @FILE, or - for standard input. DESTINATION_TOKEN is sent as the
+    secret when it is set. Exits 1 when the response is an error or rejects rows.
 
     \b
       destination call crm list_fields '{"mode": "upsert"}'

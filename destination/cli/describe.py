@@ -20,7 +20,7 @@ from destination.cli import (
     table,
     unreadable,
 )
-from destination.cli.parameters import COLUMNS, needed, of_shape, parameters
+from destination.cli.parameters import COLUMNS, limit_rows, needed, of_shape, parameters
 from destination.cli.text import json_text
 from destination.errors import ConfigError
 from destination.model import Object
@@ -42,7 +42,7 @@ SPEC = {"kind": registry.SPEC, "summary": "Rows to any API that a spec file desc
 @config_option
 @json_option
 def list_command(config: str | None, *, as_json: bool) -> None:
-    """Show the kinds of destination there are, and the destinations that are configured."""
+    """Show all kinds, and the destinations that are configured."""
     try:
         settings = load(Path(config) if config else None)
     except ConfigError as error:
@@ -81,9 +81,10 @@ def _summary(kind: str) -> dict[str, str]:
 )
 def describe_command(kind: str, *, as_json: bool, printed: bool, page: Path | None) -> None:
     """
-    Show what a KIND can be told: settings, options, objects, modes, fields, limits.
+    Show what a kind can be told.
 
-    A KIND may be a spec file, or a Python file, which is run. "spec" itself is the form of a spec
+    That is its settings, options, modes, fields and limits. KIND is one of destination list, or a
+    spec file, or a Python file, which is run. "spec" itself is the form of a spec
     file; with --json its JSON Schema, by which editors complete it.
     """
     try:
@@ -233,8 +234,7 @@ def _show(described: dict[str, Any]) -> None:
         ]
         if marks:
             table(f"Fields{of}", ["field", "type", "", "what it is"], marks)
-    limits = {name: value for name, value in described["limits"].items() if value is not None}
-    click.echo("Limits: " + ", ".join(f"{name} {value}" for name, value in limits.items()))
+    table("Limits", ["name", "default", "what it is"], limit_rows(described["limits"]))
 
 
 def _marks(field: dict[str, Any]) -> str:

@@ -32,10 +32,11 @@ AT_ONCE = 8
 @json_option
 def check_command(names: tuple[str, ...], config: str | None, *, as_json: bool) -> None:
     """
-    Find what is wrong with the server and each destination (or NAMES) before the first sync.
+    Find what is wrong before the first sync.
 
-    Looks at settings, templates, credentials, clock, the form, speed and the state file; asks the
-    vendors, and never writes there. A spec file's own tests run first; a NAME may also be a spec
+    Looks at the server and at each destination, or at those of these NAMES: settings, templates,
+    credentials, clock, the form, speed and the state file. Asks the vendors, and never writes
+    there. A spec file's own tests run first; a NAME may also be a spec
     file, of which only these are run. Exits 1 when something failed.
     """
     files = [Path(name) for name in names if name.lower().endswith(SUFFIXES)]

@@ -91,12 +91,12 @@ def conform_command(
     **options: Any,
 ) -> None:
     """
-    Run the conformance cases against a Hightouch custom destination server, in any language.
+    Judge any custom destination server, in any language.
 
-    URL is what Hightouch would be given. Reads and misuses it in ways that harm nothing; with
-    --sync-config and --rows it also writes sample rows, many times: use a place at the vendor
-    that is made for tests. For a case that does not hold it says what was sent, what came, what
-    was expected and why it matters.
+    Runs the conformance cases against it. URL is what Hightouch would be given. Reads and misuses
+    it in ways that harm nothing; with --sync-config and --rows it also writes sample rows, many
+    times: use a place at the vendor that is made for tests. For a case that does not hold it says
+    what was sent, what came, what was expected and why it matters.
 
     Exits 0 when everything holds that Hightouch relies on, 1 when something does not, 2 on wrong
     usage, 4 when the server cannot be reached, 130 after Ctrl-C, which still reports what ran.

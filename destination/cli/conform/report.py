@@ -11,6 +11,7 @@ from destination.cli.conform.case import GROUPS, Case, Outcome, Result
 from destination.cli.conform.mask import Mask
 from destination.cli.conform.run import Run
 from destination.cli.conform.wire import Answer, Request
+from destination.cli.text import counted
 
 WORDS = {
     Outcome.PASSED: ("ok", "green"),
@@ -105,7 +106,7 @@ def summary(run: Run) -> str:
         )
     else:
         verdict, colour = "Something that Hightouch relies on does not hold.", "red"
-    total = f"{len(run.results)} cases: {', '.join(parts)}."
+    total = f"{counted(len(run.results), 'case')}: {', '.join(parts)}."
     return f"{total}\n{click.style(verdict, fg=colour, bold=True)}"
 
 

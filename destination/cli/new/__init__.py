@@ -29,9 +29,10 @@ from destination.cli.new.names import Name
 )
 def new_command(name: str, into: Path, form: str | None, *, spec: bool) -> None:
     """
-    Start a destination of your own: files that work at once, for you to change.
+    Start a destination of your own.
 
-    NAME is small letters and digits, in words with hyphens between them, such as my-crm.
+    Writes files that work at once, for you to change. NAME is small letters and digits, in words
+    with hyphens between them, such as my-crm.
 
     \b
     It writes, and never over a file that is there:

@@ -49,7 +49,7 @@ from destination.cli.options import FILE, header_option, query_option, unusable
 @click.option(
     "--retries",
     type=click.IntRange(0, 20),
-    default=3,
+    default=1,
     show_default=True,
     help="How often rejected rows are sent again within the run.",
 )
@@ -73,11 +73,11 @@ def sync_command(
     url: str, headers: tuple[str, ...], token: str | None, *, as_json: bool, **options: Any
 ) -> None:
     """
-    Act as Hightouch against a custom destination, in any language, at URL.
+    Act as Hightouch against any custom destination server.
 
-    Asks the form's methods, validate and behavior, then sends added, changed and removed rows in
-    batches of the size that behavior names. Rejected rows are sent again within the run and,
-    with --state, in the next. Ctrl-C stops after the call under way.
+    URL is what Hightouch would be given. Asks the form's methods, validate and behavior, then sends
+    added, changed and removed rows in batches of the size that behavior names. Rejected rows are
+    sent again within the run and, with --state, in the next. Ctrl-C stops after the call under way.
 
     \b
       destination sync http://127.0.0.1:8000/hightouch/crm --rows people.csv --id id

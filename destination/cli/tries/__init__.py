@@ -57,12 +57,12 @@ from destination.cli.options import FILE, query_option
 @json_option
 def try_command(name: str, *, as_json: bool, **options: Any) -> None:
     """
-    Show the requests that rows would cause at the vendor of the destination NAME.
+    Show the requests that rows would cause at a vendor.
 
-    Rows take the way that they take when Hightouch sends them: mapping, field types, templates,
-    batches, credentials. Nothing is sent without --send. Shown are the exact requests, the rows
-    that each carries, and the rows that are rejected before anything is sent, with their reasons.
-    Credentials are masked; rows are shown.
+    NAME is a destination that is configured. Rows take the way that they take when Hightouch sends
+    them: mapping, field types, templates, batches, credentials. Nothing is sent without --send.
+    Shown are the exact requests, the rows that each carries, and the rows that are rejected before
+    anything is sent, with their reasons. Credentials are masked; rows are shown.
 
     \b
       destination try webhook --sandbox

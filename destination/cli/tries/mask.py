@@ -11,12 +11,10 @@ from urllib.parse import quote, quote_plus, unquote_plus, urlsplit
 import httpx
 from pydantic import BaseModel, SecretStr
 
+from destination.cli.text import sought
 from destination.cli.tries.watch import Asked
 
 HIDDEN = "[secret]"
-
-SHORT = 4
-"""A secret of fewer characters is looked for as a word only, or it would be found in others."""
 
 WORTH = 6
 """What credentials put on a request is looked for elsewhere when it has so many characters."""
@@ -151,7 +149,7 @@ class Mask:
             return text
         if self._pattern is None:
             longest = sorted(self._secrets, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(_found, longest)), re.IGNORECASE)
+            self._pattern = re.compile("|".join(map(sought, longest)), re.IGNORECASE)
         return self._pattern.sub(HIDDEN, text)
 
 
@@ -185,11 +183,6 @@ def _spellings(secret: str) -> Iterable[str]:
         base64.urlsafe_b64encode(encoded).decode().rstrip("="),
     }
     return ways - {""} if secret.strip() else ()
-
-
-def _found(secret: str) -> str:
-    escaped = re.escape(secret)
-    return escaped if len(secret) >= SHORT else rf"(?<!\w){escaped}(?!\w)"
 
 
 def _pairs(query: str) -> Iterator[tuple[str, str]]:
