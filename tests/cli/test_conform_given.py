@@ -48,6 +48,13 @@ def test_what_is_shown_is_masked(text: str, shown: str) -> None:
     assert Mask(given()).text(text) == shown
 
 
+def test_the_version_of_json_rpc_is_no_value() -> None:
+    """It stays where a row has the number 2, which is replaced elsewhere."""
+    mask = Mask(given(rows=({"id": 2},)))
+
+    assert mask.text('{"jsonrpc":"2.0","id":"2"}') == '{"jsonrpc":"2.0","id":"[id]"}'
+
+
 def test_what_is_shown_is_bounded() -> None:
     """Of a long body the beginning is shown, and of a repeated character three."""
     mask = Mask(given())

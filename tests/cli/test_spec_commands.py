@@ -192,7 +192,7 @@ def test_describe_shows_a_file(tmp_path: Path) -> None:
 
     assert done.returncode == 0
     assert 'Acme — kind = "spec", spec = "acme.toml"' in done.stdout
-    for word in ("insert", "save", "email", "EMAIL", "identifier", "Limits: batch_size 1"):
+    for word in ("insert", "save", "email", "EMAIL", "identifier", "│ batch_size  │ 1 "):
         assert word in done.stdout
 
 
