@@ -11,6 +11,9 @@ from destination.cli.new.drafts import FORMATS
 from destination.cli.new.files import CONFIGURATION, texts, write
 from destination.cli.new.names import Name
 
+ROW = "id=1 email=ann@example.com"
+"""A row as the files that are written take it."""
+
 
 @click.command("new")
 @click.argument("name")
@@ -93,7 +96,9 @@ def _steps(name: Name, source: str, into: Path, *, spec: bool) -> dict[str, str]
         f"python -m pytest test_{stem}.py": "passes; and after each of your changes",
         f"destination describe {source}": "what operators and marketers see of it",
         f"destination describe {source} --into {stem}.md": "writes its page anew",
-        **(token if spec else played),
+        **(token if spec else {}),
+        f"destination try {stem} --row '{ROW}'": "shows the request that a row would cause",
+        **({} if spec else played),
         f"destination check {stem}": "asks the vendor whether the token is good",
         "destination serve": f"serves http://127.0.0.1:8000/hightouch/{stem}",
     }

@@ -197,7 +197,8 @@ def _ends(attempt: Attempt) -> Iterator[str]:
     if sent:
         yield "Requests that only read were sent, and no rows. With --send rows are."
     else:
-        yield "Nothing was sent. With --send it is."
+        more = " With --send it is." if Outcome.WOULD_BE_SENT in outcomes else ""
+        yield f"Nothing was sent.{more}"
 
 
 def _mask(attempt: Attempt) -> Mask:
