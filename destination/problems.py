@@ -11,12 +11,25 @@ from destination.sync import unknown
 
 _PLAINLY = {
     "dict_type": "must be a table",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
     "list_type": "must be a list",
+    "missing": "is missing",
     "model_attributes_type": "must be a table",
     "model_type": "must be a table",
+    "string_type": "must be text",
     "tuple_type": "must be a list",
 }
 """What is expected, where pydantic says it in Python's words."""
+
+_PATTERNS = {
+    r"^[a-z][a-z0-9_]*$": "must be small letters, digits and underscores, beginning with a letter",
+    r"^[^.]+(\.[^.]+)*$": "must be names with a dot between each two",
+}
+"""The same of a text that must have a form."""
+
+_PYDANTIC_S = re.compile(r"^(Value error, |Input should be |String should )")
 
 _NAMED = re.compile(r"[A-Za-z_][^\s:]*: ")
 """How a problem starts that names a setting itself."""
@@ -52,7 +65,12 @@ def _message(detail: Mapping[str, Any], path: Sequence[Any], known: Sequence[str
         return f"{context['discriminator']} must be {context['expected_tags']}"
     if type == "union_tag_not_found":
         return f"{context['discriminator']} is missing"
-    return _PLAINLY.get(type) or str(detail["msg"]).removeprefix("Value error, ")
+    plainly = _PLAINLY.get(type) or _PATTERNS.get(context.get("pattern", ""))
+    return plainly or _PYDANTIC_S.sub(_opening, str(detail["msg"]))
+
+
+def _opening(found: re.Match[str]) -> str:
+    return {"Input should be ": "must be ", "String should ": "must "}.get(found[0], "")
 
 
 def _known(model: type[BaseModel], path: Sequence[Any]) -> list[str]:

@@ -105,7 +105,11 @@ def _column_problems(sync: Sync, columns: frozenset[str]) -> Iterator[str]:
 def unknown(what: str, name: str, known: Sequence[str]) -> str:
     """``Mode "upsrt" does not exist. Did you mean "upsert"?``, or the known names."""
     close = get_close_matches(name, known, n=1)
-    hint = f'Did you mean "{close[0]}"?' if close else f"There is: {listed(known)}."
+    hint = (
+        f'Did you mean "{close[0]}"?'
+        if close
+        else f"There is{':' if known else ''} {listed(known)}."
+    )
     return f'{what} "{name[:80]}" does not exist. {hint}'
 
 

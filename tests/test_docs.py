@@ -19,7 +19,8 @@ from destination.cli import main
 from destination.errors import Code
 from destination.mapping import Column, Entry, FieldMapping, Plan
 from destination.model import Operation
-from destination.settings import Server, Settings, expand, load
+from destination.settings import Server, Settings, load
+from destination.settings_file import expand
 from destination.spec.answer import Answer
 from destination.spec.declarations import (
     ExpectedRequest,

@@ -5,12 +5,13 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import IO, Any
 
 import click
 
 from destination import logs
 from destination.cli.text import safe
+from destination.errors import ConfigError
 from destination.sync import unknown
 
 COMMANDS = {
@@ -83,20 +84,31 @@ def main() -> None:
     logs.configure(level="warning", format="auto")
 
 
-class Stop(Exception):
-    """The end of a command, in the three lines and with the exit code that ``fail`` takes."""
+class Stop(click.ClickException):
+    """The end of a command: what failed, why, what to do next, and the exit code."""
 
     def __init__(self, what: str, why: str, then: str, code: int = USAGE) -> None:
-        super().__init__(what, why, then, code)
-        self.what, self.why, self.then, self.code = what, why, then, code
+        super().__init__(f"{what} {why}")
+        self.what, self.why, self.then = what, why, then
+        self.exit_code = code  # type: ignore[misc]  # click asks the exception itself
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Three lines to standard error."""
+        click.echo(
+            f"{click.style('Error', fg='red', bold=True)}: {safe(self.what)}", file, err=True
+        )
+        for line in (*self.why.splitlines(), *self.then.splitlines()):
+            click.echo(f"  {safe(line)}", file, err=True)
 
 
-def fail(what: str, why: str, then: str, code: int) -> NoReturn:
-    """Three lines to standard error (what failed, why, what to do next), and the end."""
-    told = [line for text in (why, then) for line in text.splitlines()]
-    click.echo(f"{click.style('Error', fg='red', bold=True)}: {safe(what)}", err=True)
-    click.echo("\n".join(f"  {safe(line)}" for line in told), err=True)
-    sys.exit(code)
+def unreadable(error: ConfigError) -> Stop:
+    """What to say where the server's file or environment cannot be understood."""
+    return Stop(
+        "The configuration cannot be read.",
+        error.message,
+        "Mend it, then run this again.",
+        CONFIGURATION,
+    )
 
 
 config_option = click.option(

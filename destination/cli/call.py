@@ -10,9 +10,11 @@ from typing import Any
 
 import click
 
-from destination.cli import FAILED, UNREACHABLE, USAGE, fail
+from destination.cli import FAILED, UNREACHABLE, Stop
 from destination.cli.caller import Caller, Unreachable
-from destination.cli.caller import headers as headers_to_send
+from destination.cli.options import header_option
+from destination.cli.options import headers as headers_to_send
+from destination.cli.text import json_text
 
 
 @click.command("call")
@@ -22,34 +24,24 @@ from destination.cli.caller import headers as headers_to_send
 @click.option(
     "--url", default="http://127.0.0.1:8000", show_default=True, help="Where the server is."
 )
-@click.option(
-    "--header",
-    "-H",
-    "headers",
-    multiple=True,
-    metavar="NAME:VALUE",
-    help="A header to send; repeatable.",
-)
+@header_option
 @click.option("--curl", is_flag=True, help="Print the curl line instead of calling.")
 def call_command(
     name: str, method: str, params: str, url: str, headers: tuple[str, ...], *, curl: bool
 ) -> None:
     """
-    Make one JSON-RPC call to a running server and print its response.
+    Make one JSON-RPC call to a running server.
 
-    NAME is the destination, METHOD one of Hightouch's nine (list_objects, add, …), JSON the
-    params: text, @FILE, or - for standard input. DESTINATION_TOKEN is sent as the secret when
-    it is set. Exits 1 when the response is an error or rejects rows.
+    Prints the response. NAME is the destination, METHOD one of Hightouch's nine (list_objects, add,
+    …), JSON the params: text, @FILE, or - for standard input. DESTINATION_TOKEN is sent as the
+    secret when it is set. Exits 1 when the response is an error or rejects rows.
 
     \b
       destination call crm list_fields '{"mode": "upsert"}'
       destination call crm add @request.json --curl
     """  # noqa: D301 - click reads it as a mark
     address = f"{url.rstrip('/')}/hightouch/{name}"
-    try:
-        sent = headers_to_send(headers, os.environ.get("DESTINATION_TOKEN"))
-    except ValueError as error:
-        fail("The headers cannot be sent.", str(error), "Write them as NAME: VALUE.", USAGE)
+    sent = headers_to_send(headers, os.environ.get("DESTINATION_TOKEN"))
     given = _params(params)
     if curl:
         click.echo(
@@ -59,13 +51,8 @@ def call_command(
     try:
         response = asyncio.run(_call(address, sent, method, given))
     except Unreachable as error:
-        fail(
-            "The call failed.",
-            str(error),
-            "Is the server running there? Start it with: destination serve",
-            UNREACHABLE,
-        )
-    click.echo(json.dumps(response, indent=2, ensure_ascii=False))
+        raise Stop("The call failed.", str(error), error.advice, UNREACHABLE) from None
+    click.echo(json_text(response))
     result = response.get("result")
     rejected = isinstance(result, dict) and result.get("rejectedRows")
     sys.exit(FAILED if "error" in response or rejected else 0)
@@ -82,19 +69,13 @@ def _params(given: str) -> Any:
             return json.load(sys.stdin)
         return json.loads(Path(given[1:]).read_text("utf-8") if given.startswith("@") else given)
     except OSError as error:
-        fail(
-            "The params cannot be read.",
-            f"{given[1:]}: {error.strerror}",
-            "Name a file that exists.",
-            USAGE,
-        )
+        raise Stop(
+            "The params cannot be read.", f"{given[1:]}: {error.strerror}.", "Name another file."
+        ) from None
     except ValueError as error:
-        fail(
-            "The params are not JSON.",
-            str(error),
-            "Write them as one JSON object, or as @FILE.",
-            USAGE,
-        )
+        raise Stop(
+            "The params are not JSON.", f"{error}.", "Write them as one JSON object, or as @FILE."
+        ) from None
 
 
 def _curl(url: str, headers: dict[str, str], body: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """A caller of a custom destination, as Hightouch is one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +31,15 @@ class Unreachable(Exception):
     def __init__(self, where: str, why: str) -> None:
         super().__init__(f"{where} {why}")
         self.why = why
+
+    @property
+    def advice(self) -> str:
+        """What to do next, in a sentence."""
+        if "credentials" in self.why:
+            return "Give the secret as DESTINATION_TOKEN or by --header."
+        if "redirect" in self.why:
+            return "Give the address that it leads to; Hightouch's users must, too."
+        return "Is this the destination's own URL, and is the server running there?"
 
 
 class NotConnected(Unreachable):
@@ -91,7 +100,7 @@ class Caller:
         answer, response = await self._exchange(method, params)
         error = response.get("error")
         if not answer.is_success:
-            raise Unreachable(self._where, f"{_refused(answer)}{_told(error)}")
+            raise Unreachable(self._where, f"{refusal(answer.status_code)}{_told(error)}")
         if error is not None:
             raise CallError(error)
         return response.get("result")
@@ -134,7 +143,7 @@ class Caller:
         if isinstance(response, dict) and {"result", "error"} & response.keys():
             return response
         if not answer.is_success:
-            raise Unreachable(self._where, _refused(answer))
+            raise Unreachable(self._where, refusal(answer.status_code))
         raise Unreachable(
             self._where,
             f"answered {answer.status_code} with {_kind(answer, content)}, not with JSON-RPC",
@@ -146,42 +155,20 @@ def without_secrets(url: str) -> str:
     return str(httpx.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
 
 
-def headers(given: Sequence[str], token: str | None) -> dict[str, str]:
-    """
-    The headers to send, from ``NAME: VALUE`` each; the token as bearer unless one is given.
-
-    Raises:
-        ValueError: One cannot be sent; the message does not show its value.
-    """
-    sent = {}
-    for header in given:
-        name, colon, value = (part.strip() for part in header.partition(":"))
-        if not colon or not name.isascii() or not name.replace("-", "").isalnum():
-            raise ValueError("A header is written NAME: VALUE.")
-        if not value.isascii() or not value.isprintable():
-            raise ValueError(f"The value of header {name} has characters that cannot be sent.")
-        sent[name] = value
-    secret = (token or "").split(",")[0].strip()
-    if not secret.isascii() or not secret.isprintable():
-        raise ValueError("The token has characters that cannot be sent.")
-    if secret and not any(name.lower() == "authorization" for name in sent):
-        sent["Authorization"] = f"Bearer {secret}"
-    return sent
-
-
 _MEANINGS = {
     401: "it refused the credentials",
     403: "it refused the credentials, or this caller",
     404: "there is no destination at this address",
     405: "it takes no POST there",
+    501: "it takes no POST there",
     413: "the request is too large for it",
     429: "it wants fewer requests",
 }
 
 
-def _refused(answer: httpx.Response) -> str:
-    status = answer.status_code
-    if answer.has_redirect_location:
+def refusal(status: int) -> str:
+    """What a status that is no success says, as the rest of a sentence about the server."""
+    if 300 <= status < 400:
         return f"answered {status}, a redirect, which is not followed"
     meaning = _MEANINGS.get(status)
     return f"answered {status}" + (f": {meaning}" if meaning else "")

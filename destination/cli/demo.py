@@ -16,12 +16,13 @@ from typing import Any
 import click
 import httpx
 
-from destination.cli import FAILED, fail, table
+from destination.cli import FAILED, INTERRUPTED, Stop, table
 from destination.cli.caller import Caller, CallError, Unreachable
 from destination.cli.people import Entry, Scenario, differences, expected, people
+from destination.cli.rows import Row
 from destination.cli.sandbox import Reached, held, stand_ins
 from destination.cli.sync.answers import BadAnswer, Behavior, Problems
-from destination.cli.sync.changes import Changes, Row
+from destination.cli.sync.changes import Changes
 from destination.cli.sync.interrupt import Interrupt
 from destination.cli.sync.progress import watched
 from destination.cli.sync.run import Outcome, Run, Sync
@@ -44,9 +45,16 @@ def demo_command() -> None:
     try:
         sys.exit(asyncio.run(_demo()))
     except (Unreachable, CallError, BadAnswer) as error:
-        fail("The demo broke off.", str(error), "The server's log above says more.", FAILED)
+        raise Stop(
+            "The demo broke off.", str(error), "The server's log above says more.", FAILED
+        ) from None
     except KeyboardInterrupt:
-        fail("The demo was interrupted.", "Ctrl-C", "Run it again with: destination demo", 130)
+        raise Stop(
+            "The demo was interrupted.",
+            "Not every kind was shown.",
+            "Run it again with: destination demo",
+            INTERRUPTED,
+        ) from None
 
 
 async def _demo() -> int:

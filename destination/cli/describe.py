@@ -2,19 +2,26 @@
 
 import asyncio
 import inspect
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from pydantic import BaseModel
 
 from destination import registry
-from destination.cli import CONFIGURATION, Stop, config_option, fail, json_option, markdown, table
-from destination.cli.parameters import COLUMNS, needed, of_shape, parameters
-from destination.cli.text import safe
+from destination.cli import (
+    CONFIGURATION,
+    Stop,
+    config_option,
+    json_option,
+    markdown,
+    table,
+    unreadable,
+)
+from destination.cli.parameters import COLUMNS, limit_rows, needed, of_shape, parameters
+from destination.cli.text import json_text, safe
 from destination.errors import ConfigError
 from destination.model import Object
 from destination.plugin import Destination
@@ -35,22 +42,17 @@ SPEC = {"kind": registry.SPEC, "summary": "Rows to any API that a spec file desc
 @config_option
 @json_option
 def list_command(config: str | None, *, as_json: bool) -> None:
-    """Show the kinds of destination there are, and the destinations that are configured."""
+    """Show all kinds, and the destinations that are configured."""
     try:
         settings = load(Path(config) if config else None)
     except ConfigError as error:
-        fail(
-            "The configuration cannot be read.",
-            error.message,
-            "Mend it, then ask again.",
-            CONFIGURATION,
-        )
+        raise unreadable(error) from None
     kinds = [*(_summary(kind) for kind in registry.kinds()), SPEC]
     configured = [
         {"name": name, "kind": values.get("kind")} for name, values in settings.destinations.items()
     ]
     if as_json:
-        click.echo(json.dumps({"kinds": kinds, "destinations": configured}, indent=2))
+        click.echo(json_text({"kinds": kinds, "destinations": configured}))
         return
     table("Kinds", ["kind", "what it does"], [[each["kind"], each["summary"]] for each in kinds])
     if configured:
@@ -79,9 +81,10 @@ def _summary(kind: str) -> dict[str, str]:
 )
 def describe_command(kind: str, *, as_json: bool, printed: bool, page: Path | None) -> None:
     """
-    Show what a KIND can be told: settings, options, objects, modes, fields, limits.
+    Show what a kind can be told.
 
-    A KIND may be a spec file, or a Python file, which is run. "spec" itself is the form of a spec
+    That is its settings, options, modes, fields and limits. KIND is one of destination list, or a
+    spec file, or a Python file, which is run. "spec" itself is the form of a spec
     file; with --json its JSON Schema, by which editors complete it.
     """
     try:
@@ -92,13 +95,11 @@ def describe_command(kind: str, *, as_json: bool, printed: bool, page: Path | No
         elif kind == registry.SPEC:
             _show_format(as_json=as_json)
         elif as_json:
-            click.echo(json.dumps(_described(kind)[1], indent=2, default=str))
+            click.echo(json_text(_described(kind)[1]))
         else:
             _show(_described(kind)[1])
     except ConfigError as error:
-        _no_description(kind, error)
-    except Stop as stop:
-        fail(stop.what, stop.why, stop.then, stop.code)
+        raise _no_description(kind, error) from None
 
 
 def as_markdown(kind: str) -> str:
@@ -126,8 +127,8 @@ def _described(kind: str) -> tuple[type[Destination[Any, Any]], dict[str, Any]]:
     return plugin, _description(plugin)
 
 
-def _no_description(kind: str, error: ConfigError) -> NoReturn:
-    fail(
+def _no_description(kind: str, error: ConfigError) -> Stop:
+    return Stop(
         f'There is no description of "{kind}".',
         error.message,
         "See the form of such a file with: destination describe spec"
@@ -156,7 +157,7 @@ PARTS: Mapping[str, type[BaseModel]] = {
 def _show_format(*, as_json: bool) -> None:
     """The form of a spec file."""
     if as_json:
-        click.echo(json.dumps(file_schema(), indent=2))
+        click.echo(json_text(file_schema()))
         return
     click.secho(f"A spec file, in {', '.join(SUFFIXES)}", bold=True)
     click.echo(f"{inspect.getdoc(document)}\n")
@@ -233,8 +234,7 @@ def _show(described: dict[str, Any]) -> None:
         ]
         if marks:
             table(f"Fields{of}", ["field", "type", "", "what it is"], marks)
-    limits = {name: value for name, value in described["limits"].items() if value is not None}
-    click.echo("Limits: " + ", ".join(f"{name} {value}" for name, value in limits.items()))
+    table("Limits", ["name", "default", "what it is"], limit_rows(described["limits"]))
 
 
 def _marks(field: dict[str, Any]) -> str:

@@ -7,26 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from destination.cli import USAGE, Stop
-from destination.cli.parameters import needed
+from destination.cli.parameters import limit_rows, needed
 
 BEGIN, END = "<!-- described: begin -->", "<!-- described: end -->"
 """Between them a page has what was described."""
 
 OPERATIONS = {"add": "added", "change": "changed", "remove": "removed"}
-
-TUNED = "batch_size", "concurrency", "rate", "timeout", "attempts", "remember"
-"""Limits that are settings too, under the same names."""
-
-LIMITS = {
-    "batch_size": "records in a delivery at most",
-    "largest_batch": "what `batch_size` may be raised to",
-    "call_size": "rows in a call at most",
-    "concurrency": "deliveries at once",
-    "rate": "requests a second",
-    "timeout": "seconds for one attempt",
-    "attempts": "attempts in all",
-    "remember": "hours for which a row that was delivered is not sent again",
-}
 
 
 def put_into(page: Path, text: str) -> None:
@@ -146,19 +132,7 @@ def _fields(fields: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _limits(limits: Mapping[str, Any]) -> str:
-    rows = []
-    for name, meaning in LIMITS.items():
-        value = limits[name]
-        if isinstance(value, Mapping):
-            value = f"{value['per_second']:g}, {value['burst']} at once"
-        if value is not None:
-            rows.append(
-                (
-                    _code(name) if name in TUNED else "",
-                    f"{value:g}" if not isinstance(value, str) else value,
-                    meaning,
-                )
-            )
+    rows = [(_code(name) if name else "", *rest) for name, *rest in limit_rows(limits)]
     return _table(("setting", "default", "meaning"), rows)
 
 

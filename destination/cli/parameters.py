@@ -1,6 +1,7 @@
-"""Settings, options and the parts of a spec file, as rows of a table."""
+"""Settings, options, limits and the parts of a spec file, as rows of a table."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,6 +12,20 @@ COLUMNS = ["name", "type", "default", "what it is"]
 
 LONGEST_DEFAULT = 40
 """Characters of a default that are shown at most."""
+
+TUNED = "batch_size", "concurrency", "rate", "timeout", "attempts", "remember"
+"""Limits that are settings too, under the same names."""
+
+LIMITS = {
+    "batch_size": "records in a delivery at most",
+    "largest_batch": "what `batch_size` may be raised to",
+    "call_size": "rows in a call at most",
+    "concurrency": "deliveries at once",
+    "rate": "requests a second",
+    "timeout": "seconds for one attempt",
+    "attempts": "attempts in all",
+    "remember": "hours for which a row that was delivered is not sent again",
+}
 
 
 def parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
@@ -80,3 +95,18 @@ def _text(value: Any) -> str:
     """A default, unless it is nothing or says as much as a table."""
     shown = "" if value in (None, "", [], {}) else json.dumps(value)
     return shown if len(shown) <= LONGEST_DEFAULT else ""
+
+
+def limit_rows(limits: Mapping[str, Any]) -> list[list[str]]:
+    """Of each limit that there is: the setting that lowers it if one does, its value, a meaning."""
+    return [
+        [name if name in TUNED else "", _limit(limits[name]), meaning]
+        for name, meaning in LIMITS.items()
+        if limits[name] is not None
+    ]
+
+
+def _limit(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{value['per_second']:g}, {value['burst']} at once"
+    return f"{value:g}"

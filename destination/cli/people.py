@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from destination.cli.sync.changes import Changes, Row
+from destination.cli.rows import Row
+from destination.cli.sync.changes import Changes
 
 PEOPLE = Path(__file__).parents[2] / "examples" / "people"
 

@@ -12,7 +12,7 @@ import structlog
 
 from destination import logs
 from destination.app import ADMISSION, PREFIX, build
-from destination.cli import CONFIGURATION, config_option, fail
+from destination.cli import CONFIGURATION, Stop, config_option
 from destination.cli.sandbox import stand_ins
 from destination.errors import ConfigError
 from destination.listen import listening
@@ -46,14 +46,14 @@ def serve_command(config: str | None, *, sandbox: bool) -> None:
             logs.configure(level=settings.log_level, format=settings.log_format, file=file)
             asyncio.run(_serve(settings, sandbox=sandbox))
     except ConfigError as error:
-        fail("The server cannot start.", error.message, _HINT, CONFIGURATION)
+        raise Stop("The server cannot start.", error.message, _HINT, CONFIGURATION) from None
     except OSError as error:
-        fail(
+        raise Stop(
             "The server cannot listen.",
             error.strerror or str(error),
             "Choose another address with HOST and PORT.",
             CONFIGURATION,
-        )
+        ) from None
 
 
 GRACE = 0.5

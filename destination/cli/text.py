@@ -1,4 +1,13 @@
-"""Words fit for a terminal."""
+"""Words fit for a terminal, and JSON for programs that no terminal obeys either."""
+
+import json
+import re
+from typing import Any
+
+import msgspec
+
+SHORT = 4
+"""A text of fewer characters is looked for as a word only."""
 
 
 def shown(value: object, most: int = 300) -> str:
@@ -8,19 +17,33 @@ def shown(value: object, most: int = 300) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def visible(text: str) -> str:
+    """The whole text, with what a terminal might obey written as JSON writes it."""
+    return _OBEYED.sub(lambda found: _written(found[0]), text)
+
+
 def safe(text: str) -> str:
     """The text, in its lines, without a character that a terminal might obey."""
-    return "\n".join("".join(map(visible, line)) for line in text.split("\n"))
+    return "\n".join(map(visible, text.split("\n")))
 
 
-def visible(character: str) -> str:
-    """The character, or how it is written where a terminal might obey it."""
-    if character.isprintable():
-        return character
-    return _WRITTEN.get(character) or f"\\u{ord(character):04x}"
+def json_text(value: Any) -> str:
+    """A value as indented JSON, every character of which can be shown."""
+    text = msgspec.json.format(msgspec.json.encode(value, enc_hook=str)).decode()
+    return safe(text)
 
 
-_WRITTEN = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+def _written(character: str) -> str:
+    return character if character.isprintable() else json.dumps(character)[1:-1]
+
+
+_OBEYED = re.compile(r"[^ -~]")
+
+
+def sought(text: str) -> str:
+    """A pattern that finds this text; a short one as a word only, or it would be everywhere."""
+    escaped = re.escape(text)
+    return escaped if len(text) >= SHORT else rf"(?<!\w){escaped}(?!\w)"
 
 
 def counted(count: int, noun: str) -> str:

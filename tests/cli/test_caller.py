@@ -9,7 +9,7 @@ from aiohttp import web
 from odd_server import Error, odd
 from raw_server import Answer, drip, hang, hang_up, nobody, raw, reset
 
-from destination.cli.caller import Caller, CallError, NotConnected, Unreachable, headers
+from destination.cli.caller import Caller, CallError, NotConnected, Unreachable
 
 
 async def call(url: str, *, seconds: float = 20.0) -> Any:
@@ -120,23 +120,3 @@ async def test_a_null_error_beside_a_result_is_none() -> None:
     assert server.calls == [("behavior", {"a": 1})]
     assert server.headers[0]["X-Secret"] == "canary"
     assert server.headers[0]["Accept-Encoding"] == "identity"
-
-
-def test_the_token_is_a_bearer_unless_a_header_says_otherwise() -> None:
-    """Of several tokens, as while rotating, the first is sent; a header of one's own goes first."""
-    assert headers((), "one, two") == {"Authorization": "Bearer one"}
-    assert headers(("authorization: Basic x",), "one") == {"authorization": "Basic x"}
-    assert headers(("X-Api-Key:  a:b ",), None) == {"X-Api-Key": "a:b"}
-    assert headers((), "") == {}
-
-
-@pytest.mark.parametrize(
-    ("given", "token"),
-    [(("canary",), None), ((": canary",), None), (("X: canary\r\nY: 1",), None), ((), "canary\n2")],
-)
-def test_headers_that_cannot_be_sent_are_refused(given: tuple[str, ...], token: str | None) -> None:
-    """A header that is none, or would become two, is refused without being shown."""
-    with pytest.raises(ValueError, match=r"header|NAME|token") as raised:
-        headers(given, token)
-
-    assert "canary" not in str(raised.value)

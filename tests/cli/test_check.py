@@ -99,7 +99,7 @@ class TestSettings:
         told = await check(tmp_path, "--config", str(tmp_path / "destinations.toml"))
 
         assert told.of("settings", None) == [
-            ("failed", "server.max_rows: Input should be greater than or equal to 1"),
+            ("failed", "server.max_rows: must be greater than or equal to 1"),
             (
                 "failed",
                 'server.deadlin: Setting "deadlin" does not exist. Did you mean "deadline"?',
@@ -109,8 +109,8 @@ class TestSettings:
         assert told.of("settings") == [
             ("failed", f'{where}: Setting "ur" does not exist. Did you mean "url"?'),
             ("failed", f'{where}: Setting "methd" does not exist. Did you mean "method"?'),
-            ("failed", f"{where}.url: Field required"),
-            ("failed", f"{where}.timeout: Input should be greater than 0"),
+            ("failed", f"{where}.url: is missing"),
+            ("failed", f"{where}.timeout: must be greater than 0"),
         ]
         assert told.of("settings", "team") == [
             ("failed", 'destinations.team: Kind "slak" does not exist. Did you mean "slack"?')
@@ -136,14 +136,14 @@ class TestSettings:
             f'  {file}: Setting "serve" does not exist. Did you mean "server"?',
             "  destinations.crm.url: the environment variable CRM_URL is not set",
             "  destinations.crm.auth.token: the environment variable CRM_TOKEN is not set",
-            "  Mend it, then check again.",
+            "  Mend it, then run this again.",
         ]
 
     @pytest.mark.parametrize(
         ("names", "what"),
         [
             ((), "There is nothing to check."),
-            (("nosuch",), 'Destination "nosuch" does not exist.'),
+            (("nosuch",), "There is nothing to check."),
             (("--config", "nosuch.toml"), "The configuration cannot be read."),
         ],
     )
@@ -158,6 +158,15 @@ class TestSettings:
         assert code == 3
         assert errors.startswith(f"Error: {what}")
         assert len(errors.splitlines()) == 3
+
+    async def test_a_name_that_is_not_configured_is_an_error_too(self, tmp_path: Path) -> None:
+        """The closest name is told, and the exit code is 3."""
+        one = json.dumps({"crm": {"kind": "webhook"}})
+
+        code, _, errors = await plainly(tmp_path, "crn", DESTINATIONS=one)
+
+        assert code == 3
+        assert 'Destination "crn" does not exist. Did you mean "crm"?' in errors
 
     async def test_a_template_that_does_not_parse_is_told_with_its_place(
         self, tmp_path: Path

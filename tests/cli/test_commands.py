@@ -169,7 +169,7 @@ def test_call_says_when_no_server_answers(tmp_path: Path) -> None:
     done = command(tmp_path, "call", "crm", "behavior", "--url", "http://127.0.0.1:9")
 
     assert done.returncode == 4
-    assert "destination serve" in done.stderr
+    assert "is the server running there?" in done.stderr
 
 
 @pytest.mark.parametrize("params", ["{", "@missing.json"])

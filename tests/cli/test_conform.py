@@ -14,7 +14,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from conforming import BEARER, CASES, ROWS, SECOND, SYNC, given, results
+from aiohttp import web
+from conforming import BEARER, CASES, ROWS, SECOND, SYNC, faulty, given, results
 from raw_server import raw
 from support import SECRET, Serve, Served
 
@@ -165,19 +166,18 @@ async def test_the_secret_comes_from_the_environment(serve: Serve, tmp_path: Pat
     assert {case["outcome"] for case in json.loads(done.stdout)["cases"]} == {"passed"}
 
 
-async def test_a_must_that_does_not_hold_exits_one(serve: Serve, tmp_path: Path) -> None:
-    """A wrong secret fails what needs the right one: exit code 1, and each is explained."""
-    served = await serve()
-
-    done = await command(tmp_path, f"{served.url}/hightouch/people", "--token", "wrong" * 8)
+async def test_a_must_that_does_not_hold_exits_one(kinds_for_tests: None, tmp_path: Path) -> None:
+    """A server that lets anybody in fails: exit code 1, and each case is explained."""
+    async with faulty(lambda *_: None) as url:
+        done = await command(tmp_path, url, "--token", "wrong" * 8)
 
     assert done.returncode == 1
     lines = done.stdout.splitlines()
-    [at] = [number for number, line in enumerate(lines) if line.startswith("  FAIL T1 ")]
+    [at] = [number for number, line in enumerate(lines) if line.startswith("  FAIL T19 ")]
     assert lines[at + 1].startswith("            sent      POST /hightouch/people, 58 bytes: {")
-    assert lines[at + 2].startswith("            received  401, application/json")
-    assert lines[at + 3] == "            expected  HTTP 200 and a JSON-RPC response"
-    assert lines[at + 4].startswith("            why       Every call of Hightouch")
+    assert lines[at + 2].startswith("            received  200, application/json")
+    assert lines[at + 3] == "            expected  HTTP 401"
+    assert lines[at + 4].startswith("            why       Headers are the only credentials")
     assert "wrongwrong" not in done.stdout + done.stderr
 
 
@@ -202,16 +202,16 @@ async def test_cases_are_chosen_by_id_and_by_group(serve: Serve, tmp_path: Path)
         (["http://example.com:99999/"], "ort"),
         (["http://127.0.0.1:9/", "--only", "E99"], "E99"),
         (["http://127.0.0.1:9/", "--only", "X"], "X"),
-        (["http://127.0.0.1:9/", "--only", "T", "--skip", "t"], "No case"),
-        (["http://127.0.0.1:9/", "-H", "no colon"], "NAME:VALUE"),
+        (["http://127.0.0.1:9/", "--only", "T", "--skip", "t"], "None is left"),
+        (["http://127.0.0.1:9/", "-H", "no colon"], "NAME: VALUE"),
         (["http://127.0.0.1:9/", "-H", "X-A: b\r\nX-C: d"], "characters"),
         (["http://127.0.0.1:9/", "--sync-config", "missing.json"], "missing.json"),
         (["http://127.0.0.1:9/", "--sync-config", "list.json"], "object"),
         (["http://127.0.0.1:9/", "--sync-config", "nan.json"], "JSON"),
         (["http://127.0.0.1:9/", "--rows", "rows.csv"], "configuration"),
         (["http://127.0.0.1:9/", "--sync-config", "ok.json", "--rows", "ok.json"], "no value"),
-        (["http://127.0.0.1:9/", "--sync-config", "ok.json", "--rows", "nan.json"], "neither"),
-        (["http://127.0.0.1:9/", "--sync-config", "ok.json", "--rows", "empty.csv"], "no rows"),
+        (["http://127.0.0.1:9/", "--sync-config", "ok.json", "--rows", "nan.json"], "JSON"),
+        (["http://127.0.0.1:9/", "--sync-config", "ok.json", "--rows", "empty.csv"], "has none"),
         (
             ["http://127.0.0.1:9/", "--sync-config", "ok.json", "--rows", "rows.csv", "--id", "k"],
             '"k"',
@@ -240,6 +240,44 @@ async def test_a_server_that_is_not_there_exits_four(tmp_path: Path) -> None:
     assert done.returncode == 4
     assert "refused" in done.stderr
     assert "canary" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "says"),
+    [
+        ("/hightouch/peopel", SECRET, "answered 404: there is no destination at this address."),
+        ("/hightouch/people", "canary" * 6, "answered 401: it refused the credentials."),
+        ("/healthz", SECRET, "answered 405: it takes no POST there."),
+    ],
+)
+async def test_where_nobody_takes_calls_no_case_is_run(
+    serve: Serve, tmp_path: Path, path: str, token: str, says: str
+) -> None:
+    """A wrong address or secret is told in three lines, not once for each case."""
+    served = await serve()
+
+    done = await command(tmp_path, f"{served.url}{path}", "--token", token)
+
+    assert (done.returncode, done.stdout) == (4, "")
+    assert len(done.stderr.splitlines()) == 3
+    assert says in done.stderr
+    assert "canary" not in done.stderr
+
+
+async def test_a_method_that_is_answered_404_is_a_case(tmp_path: Path) -> None:
+    """Some servers give JSON-RPC's unknown method this status: they are there, and are judged."""
+    missing = {"jsonrpc": "2.0", "id": "1", "error": {"code": -32601, "message": "no"}}
+    application = web.Application()
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(missing, status=404)
+
+    application.router.add_post("/", answer)
+    async with listening(application, "127.0.0.1", 0, grace=1) as url:
+        done = await command(tmp_path, url, "--only", "E1")
+
+    assert done.returncode == 1
+    assert "FAIL E1" in done.stdout
 
 
 async def test_no_value_of_a_row_and_no_secret_is_shown(tmp_path: Path) -> None:
@@ -279,14 +317,12 @@ async def test_no_value_of_a_row_and_no_secret_is_shown(tmp_path: Path) -> None:
         assert "[secret]" in shown
 
 
-async def test_the_junit_report_is_read_by_ci(serve: Serve, tmp_path: Path) -> None:
+async def test_the_junit_report_is_read_by_ci(kinds_for_tests: None, tmp_path: Path) -> None:
     """Groups are suites: failures are musts, warnings are output, and counts add up."""
-    served = await serve()
     (tmp_path / "made.xml").touch()
 
-    done = await command(
-        tmp_path, f"{served.url}/hightouch/people", "--token", "w" * 40, "--junit", "made.xml"
-    )
+    async with faulty(lambda *_: None) as url:
+        done = await command(tmp_path, url, "--token", "w" * 40, "--junit", "made.xml")
 
     root = ElementTree.parse(tmp_path / "made.xml").getroot()
     cases = root.findall("testsuite/testcase")
@@ -302,7 +338,7 @@ async def test_the_junit_report_is_read_by_ci(serve: Serve, tmp_path: Path) -> N
     assert len(cases) == int(root.get("tests", 0)) == 128
     assert len(failures) == int(root.get("failures", 0)) > 0
     assert f" {len(failures)} failed, {len(warned)} warned" in done.stdout
-    assert "received: 401" in (failures[0].text or "")
+    assert "received: 200" in (failures[0].text or "")
 
 
 async def test_a_junit_report_that_cannot_be_written_is_a_usage_error(
@@ -351,7 +387,7 @@ async def test_ctrl_c_reports_what_ran(tmp_path: Path) -> None:
     assert b"  ok   T1 " in output
     assert b"  ok   E13 " in output
     assert b"E14" not in output
-    assert b"Interrupted: 2 of 4 cases were run." in errors
+    assert b"2 of 4 cases were run." in errors
     assert b"Traceback" not in errors
     assert len(ElementTree.parse(tmp_path / "junit.xml").findall("testsuite/testcase")) == 2
 

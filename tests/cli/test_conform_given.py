@@ -15,39 +15,18 @@ from support import SECRET
 
 from destination.cli.conform import wire
 from destination.cli.conform.case import Outcome
-from destination.cli.conform.given import read_configuration, read_rows
+from destination.cli.conform.given import sample
 from destination.cli.conform.mask import Mask
 from destination.cli.conform.wire import Address, NoAnswer, Request, exchange
 
 
-def test_csv_is_read_as_a_query_s_result(tmp_path: Path) -> None:
-    """Of CSV the first three rows are taken; an empty cell is null, a mark at the start no text."""
-    (tmp_path / "rows.CSV").write_text(
-        '\ufeffid,name,note\n1,Zoë,\n2,"a,\nb",x,too much\n3\n4,d,e\n', "utf-8"
-    )
+def test_the_first_three_rows_are_the_sample(tmp_path: Path) -> None:
+    """They are read as a sync reads them, and known by the first column unless one is named."""
+    rows = [{"key": 10**30 + number, "tags": ["a", None]} for number in range(5)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
 
-    assert read_rows(tmp_path / "rows.CSV") == [
-        {"id": "1", "name": "Zoë", "note": None},
-        {"id": "2", "name": "a,\nb", "note": "x"},
-        {"id": "3", "name": None, "note": None},
-    ]
-
-
-def test_json_lines_keep_their_types(tmp_path: Path) -> None:
-    """Rows of JSON Lines keep numbers of any length, lists and nulls; blank lines are none."""
-    row = '{"id": 123456789012345678901234567890, "tags": ["a", null], "x": null}'
-    (tmp_path / "rows.jsonl").write_text(f"\n{row}\n\n")
-
-    [read] = read_rows(tmp_path / "rows.jsonl")
-
-    assert json.dumps(read) == row
-
-
-def test_a_configuration_is_read_whole(tmp_path: Path) -> None:
-    """A configuration is any JSON object."""
-    (tmp_path / "sync.json").write_text('{"mode": "upsert", "mappings": []}')
-
-    assert read_configuration(tmp_path / "sync.json") == {"mode": "upsert", "mappings": []}
+    assert sample(tmp_path / "rows.jsonl", None, None) == (rows[:3], "key")
+    assert sample(tmp_path / "rows.jsonl", None, "tags") == (rows[:3], "tags")
 
 
 @pytest.mark.parametrize(
@@ -67,6 +46,13 @@ def test_a_configuration_is_read_whole(tmp_path: Path) -> None:
 def test_what_is_shown_is_masked(text: str, shown: str) -> None:
     """Values and secrets are replaced wherever they stand whole; nothing moves a cursor."""
     assert Mask(given()).text(text) == shown
+
+
+def test_the_version_of_json_rpc_is_no_value() -> None:
+    """It stays where a row has the number 2, which is replaced elsewhere."""
+    mask = Mask(given(rows=({"id": 2},)))
+
+    assert mask.text('{"jsonrpc":"2.0","id":"2"}') == '{"jsonrpc":"2.0","id":"[id]"}'
 
 
 def test_what_is_shown_is_bounded() -> None:

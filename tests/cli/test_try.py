@@ -322,9 +322,9 @@ def test_a_kind_without_a_configuration_is_pointed_to_the_sandbox(tmp_path: Path
     )
 
     assert "destination try webhook --sandbox" in kind.stderr
-    assert (kind.returncode, other.returncode, broken.returncode) == (2, 3, 3)
+    assert (kind.returncode, other.returncode, broken.returncode) == (3, 3, 3)
     assert 'Destination "crm" does not exist.' in other.stderr
-    assert "destinations.crm.url: Field required" in broken.stderr
+    assert "destinations.crm.url: is missing" in broken.stderr
 
 
 @pytest.mark.parametrize("kind", ["connectif", "mailchimp", "relay42", "slack", "webhook"])

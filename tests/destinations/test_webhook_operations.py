@@ -114,7 +114,7 @@ async def test_modes_that_send_less_do_not_mind_the_rest(serve):
             {"remove": {"url": "https://x.example/{{ a"}},
             ["operations.remove.url: line 1, column 19"],
         ),
-        ({"remove": {"method": "GET"}}, ["operations.remove.method: Input should be 'POST', "]),
+        ({"remove": {"method": "GET"}}, ["operations.remove.method: must be 'POST', "]),
         ({"remove": {"mehtod": "PUT"}}, ['operations.remove.mehtod: Setting "mehtod" does not ']),
         ({"remove": {"auth": {}}}, ['operations.remove.auth: Setting "auth" does not exist']),
         (
@@ -141,7 +141,7 @@ async def test_modes_that_send_less_do_not_mind_the_rest(serve):
             {"add": {"url": "x"}, "remove": {"url": "y"}},
             ["operations.add.url: must start", "operations.remove.url: must start"],
         ),
-        ({"delete": {}}, ["operations.delete: Input should be 'add', 'change' or 'remove'"]),
+        ({"delete": {}}, ["operations.delete: must be 'add', 'change' or 'remove'"]),
         ({"remove": "DELETE"}, ["operations.remove: must be a table"]),
     ],
 )

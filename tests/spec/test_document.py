@@ -75,9 +75,13 @@ SHARED = "rows of an array share nothing but event_id, object, operation, option
 @pytest.mark.parametrize(
     ("place", "value", "told"),
     [
-        ("name", LEFT_OUT, "name: Field required"),
+        ("name", LEFT_OUT, "name: is missing"),
         ("nmae", "x", 'nmae: Setting "nmae" does not exist. Did you mean "name"?'),
-        ("name", "Acme CRM", "name: String should match pattern '^[a-z][a-z0-9_]*$'"),
+        (
+            "name",
+            "Acme CRM",
+            "name: must be small letters, digits and underscores, beginning with a letter",
+        ),
         ("base_url", "{{ options.list }}", f"base_url: {ONLY_SETTINGS}"),
         ("base_url", "{{ settings.region", "base_url: line 1, column 1: '{{' without '}}'"),
         (
@@ -88,7 +92,7 @@ SHARED = "rows of an array share nothing but event_id, object, operation, option
         (
             "base_url",
             "acme.example",
-            "base_url: Input should be a valid URL, relative URL without a base",
+            "base_url: must be a valid URL, relative URL without a base",
         ),
         (
             "base_url",
@@ -112,7 +116,7 @@ SHARED = "rows of an array share nothing but event_id, object, operation, option
             {"scheme": "md5"},
             "signing: 'scheme' must be 'hmac', 'standard_webhooks'",
         ),
-        ("auth.token", LEFT_OUT, "auth.bearer.token: Field required"),
+        ("auth.token", LEFT_OUT, "auth.bearer.token: is missing"),
         (
             "auth.tokn",
             "t",
@@ -153,7 +157,7 @@ SHARED = "rows of an array share nothing but event_id, object, operation, option
         (
             f"{PERSON}.fields.1.type",
             "NUMERIC",
-            "objects.0.fields.1.type: Input should be 'STRING', 'ENUM', 'NUMBER', 'BOOLEAN', "
+            "objects.0.fields.1.type: must be 'STRING', 'ENUM', 'NUMBER', 'BOOLEAN', "
             "'DATE', 'DATETIME', 'EMAIL', 'OBJECT', 'ARRAY', 'REFERENCE' or 'UNKNOWN'",
         ),
         (
@@ -164,15 +168,15 @@ SHARED = "rows of an array share nothing but event_id, object, operation, option
         (
             f"{PERSON}.fields.1.id",
             "ltv.",
-            r"objects.0.fields.1.id: String should match pattern '^[^.]+(\.[^.]+)*$'",
+            r"objects.0.fields.1.id: must be names with a dot between each two",
         ),
         ("requests", {}, "requests: there must be one"),
         ("requests.more", {"url": "/x"}, "requests.more: no mode names it"),
-        (f"{SAVE}.url", LEFT_OUT, "requests.save.url: Field required"),
+        (f"{SAVE}.url", LEFT_OUT, "requests.save.url: is missing"),
         (
             f"{SAVE}.method",
             "GET",
-            "requests.save.method: Input should be 'POST', 'PUT', 'PATCH' or 'DELETE'",
+            "requests.save.method: must be 'POST', 'PUT', 'PATCH' or 'DELETE'",
         ),
         (f"{SAVE}.url", "/{{ email }}", f"requests.save.url: names email: {SHARED}"),
         (
@@ -210,7 +214,7 @@ SHARED = "rows of an array share nothing but event_id, object, operation, option
         (
             f"{SAVE}.answer.statuses",
             {"404": "gone"},
-            "requests.save.answer.statuses.404: Input should be 'delivered', 'refused', 'retry', "
+            "requests.save.answer.statuses.404: must be 'delivered', 'refused', 'retry', "
             "'unknown', 'target', 'auth' or 'config'",
         ),
         (
@@ -229,7 +233,7 @@ SHARED = "rows of an array share nothing but event_id, object, operation, option
             ["ads"],
             'consent_at: Field "context" does not exist. There is: email, ltv.',
         ),
-        ("tests", [{"name": "x"}], "tests.0.records: Field required"),
+        ("tests", [{"name": "x"}], "tests.0.records: is missing"),
         (
             "tests",
             [{"name": "x", "records": [{"id": [1]}]}],
@@ -238,7 +242,7 @@ SHARED = "rows of an array share nothing but event_id, object, operation, option
         (
             "tests",
             [{"name": "x", "records": [], "operation": "delete"}],
-            "tests.0.operation: Input should be 'add', 'change' or 'remove'",
+            "tests.0.operation: must be 'add', 'change' or 'remove'",
         ),
     ],
 )

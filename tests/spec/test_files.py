@@ -209,7 +209,7 @@ def test_every_problem_is_a_line_that_names_the_file(tmp_path: Path) -> None:
     told = refused(tmp_path, "acme.yaml", YAML.replace("name: acme", "nmae: acme"))
 
     assert told.splitlines() == [
-        "acme.yaml: name: Field required",
+        "acme.yaml: name: is missing",
         'acme.yaml: nmae: Setting "nmae" does not exist. Did you mean "name"?',
     ]
 

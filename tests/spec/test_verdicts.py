@@ -154,7 +154,7 @@ def test_a_single_row_may_be_refused_with_a_200() -> None:
     ("model", "values", "told"),
     [
         (Answer, {"code": "/code"}, "code says where an answer has what codes lists: both or none"),
-        (Answer, {"code": "/code", "codes": {"1": "delivered"}}, "codes.1: Input should be "),
+        (Answer, {"code": "/code", "codes": {"1": "delivered"}}, "codes.1: must be "),
         (RowResults, {"at": ""}, "results in order need a message or ok, or all would be failures"),
         (RowResults, {"at": "", "ok_is": [1]}, "ok_is is what stands at ok, and there is no ok"),
         (RowResults, {"at": "", "ok": "/ok", "ok_is": []}, "ok_is: there must be one"),

@@ -1,7 +1,6 @@
 """``destination check``: whatever can be known to be wrong before the first sync."""
 
 import asyncio
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,16 +8,25 @@ from typing import Any
 
 import click
 
-from destination.cli import CONFIGURATION, FAILED, INTERRUPTED, config_option, fail, json_option
+from destination.cli import (
+    CONFIGURATION,
+    FAILED,
+    INTERRUPTED,
+    Stop,
+    config_option,
+    json_option,
+    unreadable,
+)
 from destination.cli.check.finding import Finding, Group, Level, each_failed, ok
 from destination.cli.check.one import configured, file
 from destination.cli.check.platform import platform
 from destination.cli.check.report import Waiting, document, lines
 from destination.cli.check.server import access, deadlines
 from destination.cli.check.state import state
-from destination.cli.text import counted
+from destination.cli.text import counted, json_text
 from destination.errors import ConfigError
-from destination.settings import Server, Settings, read, understood
+from destination.settings import Server, Settings, understood
+from destination.settings_file import read
 from destination.spec.files import SUFFIXES
 from destination.sync import unknown
 
@@ -32,10 +40,11 @@ AT_ONCE = 8
 @json_option
 def check_command(names: tuple[str, ...], config: str | None, *, as_json: bool) -> None:
     """
-    Find what is wrong with the server and each destination (or NAMES) before the first sync.
+    Find what is wrong before the first sync.
 
-    Looks at settings, templates, credentials, clock, the form, speed and the state file; asks the
-    vendors, and never writes there. A spec file's own tests run first; a NAME may also be a spec
+    Looks at the server and at each destination, or at those of these NAMES: settings, templates,
+    credentials, clock, the form, speed and the state file. Asks the vendors, and never writes
+    there. A spec file's own tests run first; a NAME may also be a spec
     file, of which only these are run. Exits 1 when something failed.
     """
     files = [Path(name) for name in names if name.lower().endswith(SUFFIXES)]
@@ -43,9 +52,11 @@ def check_command(names: tuple[str, ...], config: str | None, *, as_json: bool) 
     try:
         groups = asyncio.run(_groups(files, chosen, Path(config) if config else None))
     except KeyboardInterrupt:
-        fail("The check was interrupted.", "Nothing is told of it.", "Run it again.", INTERRUPTED)
+        raise Stop(
+            "The check was interrupted.", "Nothing is told of it.", "Run it again.", INTERRUPTED
+        ) from None
     if as_json:
-        click.echo(json.dumps(document(groups), indent=2, ensure_ascii=False))
+        click.echo(json_text(document(groups)))
     else:
         for line in lines(groups):
             click.echo(line)
@@ -97,30 +108,25 @@ def _read(config: Path | None) -> dict[str, Any]:
     try:
         return read(config)
     except ConfigError as error:
-        fail(
-            "The configuration cannot be read.",
-            error.message,
-            "Mend it, then check again.",
-            CONFIGURATION,
-        )
+        raise unreadable(error) from None
 
 
 def _chosen(document: Mapping[str, Any], names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     """The destinations of these names, or all; those that are no tables are told elsewhere."""
     told = document.get("destinations")
     tables = told if isinstance(told, Mapping) else {}
-    if missing := [name for name in names if name not in tables]:
-        fail(
-            unknown("Destination", missing[0], list(tables)),
-            f"Configured: {', '.join(tables) or 'none'}.",
-            "Name one of them, or none to check all.",
-            CONFIGURATION,
-        )
     if told is None or told == {}:
-        fail(
+        raise Stop(
             "There is nothing to check.",
             "No destination is configured.",
-            "Write destinations.toml first.",
+            "Write destinations.toml first; destination new NAME writes one to start from.",
+            CONFIGURATION,
+        )
+    if missing := [name for name in names if name not in tables]:
+        raise Stop(
+            f"{missing[0]} cannot be checked.",
+            unknown("Destination", missing[0], list(tables)),
+            "Name another, or none to check all.",
             CONFIGURATION,
         )
     chosen = {name: tables[name] for name in names or tables}

@@ -6,7 +6,6 @@ from typing import Any
 from destination.cli.conform.behavior import behaved
 from destination.cli.conform.case import Case, Needs
 from destination.cli.conform.form import NOWHERE, Operations, choices, objects, readable
-from destination.cli.conform.given import Row
 from destination.cli.conform.sample import (
     Sent,
     accepted,
@@ -21,6 +20,7 @@ from destination.cli.conform.sample import (
 )
 from destination.cli.conform.server import Server
 from destination.cli.conform.verdict import MUST, SHOULD, NotJudged, Unmet, require
+from destination.cli.rows import Row
 
 LONGEST = 500
 """Characters of a reason."""

@@ -11,6 +11,7 @@ from destination.cli.conform.case import GROUPS, Case, Outcome, Result
 from destination.cli.conform.mask import Mask
 from destination.cli.conform.run import Run
 from destination.cli.conform.wire import Answer, Request
+from destination.cli.text import counted
 
 WORDS = {
     Outcome.PASSED: ("ok", "green"),
@@ -105,11 +106,11 @@ def summary(run: Run) -> str:
         )
     else:
         verdict, colour = "Something that Hightouch relies on does not hold.", "red"
-    total = f"{len(run.results)} cases: {', '.join(parts)}."
+    total = f"{counted(len(run.results), 'case')}: {', '.join(parts)}."
     return f"{total}\n{click.style(verdict, fg=colour, bold=True)}"
 
 
-def as_json(run: Run, url: str, mask: Mask) -> dict[str, Any]:
+def document(run: Run, url: str, mask: Mask) -> dict[str, Any]:
     """The same for a program; outcomes are ``passed``, ``failed``, ``warned`` and so on."""
     counts = Counter(str(each.outcome) for each in run.results)
     return {

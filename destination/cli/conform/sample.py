@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from destination.cli.conform.form import entries, fields, shaped
-from destination.cli.conform.given import Row
 from destination.cli.conform.server import Reply, Server, call
 from destination.cli.conform.verdict import Level, NotJudged, Unmet, require
+from destination.cli.rows import Row
 
 PAIR = 2
 """How many of the sample rows go out in a usual batch; the third is kept as a stranger."""

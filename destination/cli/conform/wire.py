@@ -39,13 +39,11 @@ class Address:
         """From a URL; raises ValueError, saying what is wrong with it."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("The URL must start with https:// or http:// and name a host.")
+            raise ValueError("It must begin with http:// or https://, then name a host.")
         if parts.username is not None:
             raise ValueError("Credentials go into a header, not into the URL.")
         if not url.isascii() or not url.isprintable() or " " in url:
-            raise ValueError(
-                "In the URL, blanks and characters beyond ASCII must be percent-encoded."
-            )
+            raise ValueError("Blanks and characters beyond ASCII must be percent-encoded.")
         secure = parts.scheme == "https"
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         port = parts.port or (443 if secure else 80)

@@ -6,10 +6,13 @@ from pathlib import Path
 import click
 
 from destination import registry
-from destination.cli import USAGE, Stop, fail
+from destination.cli import Stop
 from destination.cli.new.drafts import FORMATS
 from destination.cli.new.files import CONFIGURATION, has_one, texts, write
 from destination.cli.new.names import Name
+
+ROW = "id=1 email=ann@example.com"
+"""A row as the files that are written take it."""
 
 
 @click.command("new")
@@ -29,9 +32,10 @@ from destination.cli.new.names import Name
 )
 def new_command(name: str, into: Path, form: str | None, *, spec: bool) -> None:
     """
-    Start a destination of your own: files that work at once, for you to change.
+    Start a destination of your own.
 
-    NAME is small letters and digits, in words with hyphens between them, such as my-crm.
+    Writes files that work at once, for you to change. NAME is small letters and digits, in words
+    with hyphens between them, such as my-crm.
 
     \b
     It writes, and never over a file that is there:
@@ -54,15 +58,14 @@ def new_command(name: str, into: Path, form: str | None, *, spec: bool) -> None:
     try:
         chosen = Name.parse(name, registry.kinds())
     except ValueError as error:
-        fail("There can be no destination of this name.", str(error), "Choose another.", USAGE)
+        raise Stop(
+            "There can be no destination of this name.", str(error), "Choose another."
+        ) from None
     files = texts(chosen, (form or "toml") if spec else None)
     configuration = files[CONFIGURATION]
     if has_configuration := has_one(into):
         del files[CONFIGURATION]
-    try:
-        write(into, files)
-    except Stop as stop:
-        fail(stop.what, stop.why, stop.then, stop.code)
+    write(into, files)
     _show(f"Written to {into.absolute()}:", _meanings(files))
     if has_configuration:
         click.echo(f"\n{into / CONFIGURATION} is there already. Add to it:\n\n{configuration}")
@@ -93,7 +96,9 @@ def _steps(name: Name, source: str, into: Path, *, spec: bool) -> dict[str, str]
         f"python -m pytest test_{stem}.py": "passes; and after each of your changes",
         f"destination describe {source}": "what operators and marketers see of it",
         f"destination describe {source} --into {stem}.md": "writes its page anew",
-        **(token if spec else played),
+        **(token if spec else {}),
+        f"destination try {stem} --row '{ROW}'": "shows the request that a row would cause",
+        **({} if spec else played),
         f"destination check {stem}": "asks the vendor whether the token is good",
         "destination serve": f"serves http://127.0.0.1:8000/hightouch/{stem}",
     }

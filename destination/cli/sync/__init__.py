@@ -1,27 +1,24 @@
 """``destination sync``: a caller of any custom destination, as Hightouch is one."""
 
-import json
 import sys
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
-from destination.cli import INTERRUPTED, Stop, fail, json_option
-
-_FILE = click.Path(dir_okay=False, path_type=Path)
+from destination.cli import INTERRUPTED, Stop, json_option
+from destination.cli.options import FILE, header_option, query_option, unusable
 
 
 @click.command("sync")
 @click.argument("url")
 @click.option(
     "--rows",
-    type=_FILE,
+    type=FILE,
     required=True,
     help="The model's rows: .csv, .tsv, .json, .jsonl, .ndjson or .parquet, or a SQLite file.",
 )
-@click.option("--query", help="The SQL query that gives the rows, of a SQLite file.")
+@query_option
 @click.option(
     "--id",
     "id_column",
@@ -31,26 +28,20 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "--sync-config",
-    type=_FILE,
-    help="The sync's configuration as JSON. Without it, you are asked on a terminal.",
+    metavar="FILE|JSON",
+    help="The sync's configuration. Without it, you are asked on a terminal.",
 )
-@click.option(
-    "--header",
-    "-H",
-    "headers",
-    multiple=True,
-    metavar="NAME:VALUE",
-    help="A header to send; repeatable.",
-)
+@header_option
 @click.option(
     "--token",
     envvar="DESTINATION_TOKEN",
-    help="Sent as bearer token. Better in the environment, as DESTINATION_TOKEN.",
+    metavar="SECRET",
+    help="Sent as Authorization: Bearer. Better in the environment, as DESTINATION_TOKEN.",
 )
-@click.option("--previous", type=_FILE, help="The rows of the run before: only changes are sent.")
+@click.option("--previous", type=FILE, help="The rows of the run before: only changes are sent.")
 @click.option(
     "--state",
-    type=_FILE,
+    type=FILE,
     help="Remember this run in FILE, for the next. It holds the rows: people's data.",
 )
 @click.option("--resync", is_flag=True, help="Send every row as added, and no removals.")
@@ -58,7 +49,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--retries",
     type=click.IntRange(0, 20),
-    default=3,
+    default=1,
     show_default=True,
     help="How often rejected rows are sent again within the run.",
 )
@@ -76,17 +67,17 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     show_default=True,
     help="Seconds to wait for an answer.",
 )
-@click.option("--rejected", type=_FILE, help="Write rejected rows with reasons: .csv or .jsonl.")
+@click.option("--rejected", type=FILE, help="Write rejected rows with reasons: .csv or .jsonl.")
 @json_option
 def sync_command(
     url: str, headers: tuple[str, ...], token: str | None, *, as_json: bool, **options: Any
 ) -> None:
     """
-    Act as Hightouch against a custom destination, in any language, at URL.
+    Act as Hightouch against any custom destination server.
 
-    Asks the form's methods, validate and behavior, then sends added, changed and removed rows in
-    batches of the size that behavior names. Rejected rows are sent again within the run and,
-    with --state, in the next. Ctrl-C stops after the call under way.
+    URL is what Hightouch would be given. Asks the form's methods, validate and behavior, then sends
+    added, changed and removed rows in batches of the size that behavior names. Rejected rows are
+    sent again within the run and, with --state, in the next. Ctrl-C stops after the call under way.
 
     \b
       destination sync http://127.0.0.1:8000/hightouch/crm --rows people.csv --id id
@@ -100,25 +91,23 @@ def sync_command(
     """  # noqa: D301 - \b keeps the lines below it as they are
     from destination.cli.sync.rejected import save_rejected
     from destination.cli.sync.report import document, print_report
+    from destination.cli.text import json_text
 
-    try:
-        report = _report(url, headers, token, options)
-        if as_json:
-            click.echo(json.dumps(document(report), indent=2, ensure_ascii=False))
-        else:
-            print_report(report)
-        if options["rejected"] is not None:
-            save_rejected(report, options["rejected"])
-        if report.unsaved:
-            raise report.unsaved
-    except Stop as stop:
-        fail(stop.what, stop.why, stop.then, stop.code)
+    report = _report(url, headers, token, options)
+    if as_json:
+        click.echo(json_text(document(report)))
+    else:
+        print_report(report)
+    if options["rejected"] is not None:
+        save_rejected(report, options["rejected"])
+    if report.unsaved:
+        raise report.unsaved
     sys.exit(report.exit_code)
 
 
 def _report(url: str, headers: tuple[str, ...], token: str | None, options: dict[str, Any]) -> Any:
     """Carry out the sync. Raises Stop when it cannot begin."""
-    from destination.cli.caller import headers as to_send
+    from destination.cli.options import headers as to_send
     from destination.cli.sync.session import Given, Line, can_ask, carry_out, prepare
 
     _check(url, options)
@@ -128,10 +117,7 @@ def _report(url: str, headers: tuple[str, ...], token: str | None, options: dict
             "Without a terminal nobody can be asked for one.",
             "Name a file: --sync-config sync.json",
         )
-    try:
-        given = Given(url=url, headers=to_send(headers, token), **options)
-    except ValueError as error:
-        raise Stop("The headers cannot be sent.", str(error), "Mend it.") from None
+    given = Given(url=url, headers=to_send(headers, token), **options)
     try:
         with Line(given) as line:
             plan = prepare(given, line)
@@ -151,11 +137,7 @@ def _check(url: str, options: dict[str, Any]) -> None:
     except ValueError:
         usable = False
     if not usable:
-        raise Stop(
-            "The URL cannot be called.",
-            "It must begin with http:// or https://, then name a host.",
-            "Write it as in: http://127.0.0.1:8000/hightouch/crm",
-        )
+        raise unusable("It must begin with http:// or https://, then name a host.")
     for one, others in (
         ("test_row", ("state", "previous", "resync")),
         ("previous", ("state", "resync")),

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from destination.cli.sync.changes import Row, key
+from destination.cli.rows import Row
+from destination.cli.sync.changes import key
 from destination.cli.text import shown
 from destination.literals import number_text
 from destination.model import Operation

@@ -6,9 +6,8 @@ from typing import Any, Self
 
 import msgspec
 
+from destination.cli.rows import Row
 from destination.model import Operation
-
-Row = Mapping[str, Any]
 
 NO_ID = "NULL_EXTERNAL_ID: the row has no id that is text or a number; it was not sent"
 REPEATED = "DUPLICATE_PRIMARY_KEY: several rows have this id, and only the last one was sent"

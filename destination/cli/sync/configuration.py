@@ -1,29 +1,13 @@
-"""A sync's configuration: from a file, and what the form that the server lists has against it."""
+"""A sync's configuration, and what the form that the server lists has against it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from destination.cli import Stop
 from destination.cli.sync.listing import Choice, Field, Listing
 from destination.cli.text import shown
 from destination.sync import unknown
 
 Configuration = Mapping[str, Any]
-
-
-def load(path: Path) -> Configuration:
-    """The configuration in a JSON file. Raises Stop."""
-    try:
-        content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-        return msgspec.json.decode(content, type=dict[str, Any])
-    except OSError as error:
-        why = error.strerror or ""
-    except (ValueError, RecursionError) as error:
-        why = f"It is not a JSON object: {error}"
-    raise Stop(f"{path} cannot be read.", why, "Mend the file, or leave --sync-config out.")
 
 
 def complaints(

@@ -121,7 +121,7 @@ def asked(ask: Ask, method: str, params: Mapping[str, Any]) -> Any:
             FAILED,
         ) from None
     except Unreachable as error:
-        raise Stop(f"{method} got no answer.", str(error), _advice(error), UNREACHABLE) from None
+        raise Stop(f"{method} failed.", str(error), error.advice, UNREACHABLE) from None
 
 
 def chosen(object: str | None, mode: str | None = None) -> dict[str, str]:
@@ -134,11 +134,3 @@ def _choice(each: Mapping[str, Any]) -> Choice:
     return Choice(
         str(each["id"]), shown(each.get("label") or "", 80), shown(each.get("description") or "")
     )
-
-
-def _advice(error: Unreachable) -> str:
-    if "credentials" in error.why:
-        return "Give the secret as DESTINATION_TOKEN, --token or --header."
-    if "redirect" in error.why:
-        return "Give the address that it leads to; Hightouch's users must, too."
-    return "Is this the destination's own URL, and is the server running there?"

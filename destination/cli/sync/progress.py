@@ -18,6 +18,7 @@ from rich.progress import Progress as RichProgress
 from rich.text import Text
 
 from destination.cli.sync.run import Progress
+from destination.cli.text import counted
 
 EVERY = 10.0
 """Seconds between plain lines."""
@@ -45,10 +46,11 @@ class Lines:
         if self._sent < self._total and now - self._said < EVERY:
             return
         self._said = now
-        of = "" if self._sent == self._total else f" of {self._total:,}"
+        all_rows = counted(self._total, "row")
+        of = "" if self._sent == self._total else f"{self._sent:,} of "
         refused_so_far = f", {self._refused:,} not accepted" if self._refused else ""
         self.note(
-            f"{self._prefix}{self._title}: {self._sent:,}{of} rows{refused_so_far}, "
+            f"{self._prefix}{self._title}: {of}{all_rows}{refused_so_far}, "
             f"{rate(self._sent, now - self._began)}"
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from destination.cli import FAILED, Stop
-from destination.cli.sync.changes import Row
+from destination.cli.rows import Row
 from destination.cli.sync.files import write_whole
 from destination.cli.sync.report import Report
 

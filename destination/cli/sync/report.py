@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from destination.cli import FAILED, INTERRUPTED, UNREACHABLE, Stop, table
+from destination.cli.rows import Row
 from destination.cli.sync.answers import Behavior, Problems
-from destination.cli.sync.changes import LeftOut, Row
+from destination.cli.sync.changes import LeftOut
 from destination.cli.sync.progress import rate
 from destination.cli.sync.run import Outcome
 from destination.cli.text import counted, shown
@@ -60,7 +61,7 @@ class Report:
     def exit_code(self) -> int:
         """130 when interrupted, 4 when the server was gone, 1 when not all was well."""
         if self.unsaved:
-            return self.unsaved.code
+            return self.unsaved.exit_code
         if self.interrupted:
             return INTERRUPTED
         if self.gave_up:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from destination.cli.caller import CallError, NotConnected, Unreachable
+from destination.cli.rows import Row
 from destination.cli.sync.answers import BadAnswer, Problems, refusals
-from destination.cli.sync.changes import Changes, Row
+from destination.cli.sync.changes import Changes
 from destination.cli.sync.interrupt import Interrupt, Interrupted
 from destination.cli.text import counted
 from destination.model import Operation

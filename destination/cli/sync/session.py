@@ -12,9 +12,12 @@ import click
 
 from destination.cli import FAILED, Stop
 from destination.cli.caller import Caller, without_secrets
+from destination.cli.options import sync_configuration
+from destination.cli.rows import Row
+from destination.cli.rows.sources import read_rows
 from destination.cli.sync.answers import BadAnswer, Behavior
-from destination.cli.sync.changes import Changes, Row, usable
-from destination.cli.sync.configuration import Configuration, complaints, load
+from destination.cli.sync.changes import Changes, usable
+from destination.cli.sync.configuration import Configuration, complaints
 from destination.cli.sync.files import check_writable
 from destination.cli.sync.interrupt import listened
 from destination.cli.sync.listing import Listing, asked
@@ -22,7 +25,6 @@ from destination.cli.sync.progress import watched
 from destination.cli.sync.prompts import ask_configuration, offer_to_save
 from destination.cli.sync.report import Report
 from destination.cli.sync.run import Call, Run, Sync
-from destination.cli.sync.sources import read_rows
 from destination.cli.sync.state import State
 from destination.model import Operation
 
@@ -39,7 +41,7 @@ class Given:
     id_column: str
     query: str | None
     previous: Path | None
-    sync_config: Path | None
+    sync_config: str | None
     state: Path | None
     rejected: Path | None
     resync: bool
@@ -137,7 +139,7 @@ def _configuration(
         configuration = ask_configuration(listing, columns, given.id_column)
         offer_to_save(configuration)
         return configuration
-    loaded = load(given.sync_config)
+    loaded = sync_configuration(given.sync_config)
     if not given.test_row:
         report.notes = list(complaints(loaded, listing, columns))
         for note in report.notes:

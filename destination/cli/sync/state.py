@@ -7,7 +7,8 @@ from typing import Any, Self
 import msgspec
 
 from destination.cli import FAILED, Stop
-from destination.cli.sync.changes import Changes, Pending, Row, key, usable
+from destination.cli.rows import Row
+from destination.cli.sync.changes import Changes, Pending, key, usable
 from destination.cli.sync.files import write_whole
 from destination.cli.sync.run import Outcome
 from destination.model import Operation

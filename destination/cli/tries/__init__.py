@@ -2,22 +2,12 @@
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from destination.cli import (
-    CONFIGURATION,
-    FAILED,
-    INTERRUPTED,
-    Stop,
-    config_option,
-    fail,
-    json_option,
-)
-
-_FILE = click.Path(dir_okay=False, path_type=Path)
+from destination.cli import CONFIGURATION, FAILED, INTERRUPTED, Stop, config_option, json_option
+from destination.cli.options import FILE, query_option
 
 
 @click.command("try")
@@ -31,10 +21,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "--rows",
-    type=_FILE,
+    type=FILE,
     help="Rows: .csv, .tsv, .json, .jsonl, .ndjson or .parquet, or a SQLite file.",
 )
-@click.option("--query", help="The SQL query that gives the rows, of a SQLite file.")
+@query_option
 @click.option(
     "--limit",
     type=click.IntRange(1, 1000),
@@ -67,12 +57,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @json_option
 def try_command(name: str, *, as_json: bool, **options: Any) -> None:
     """
-    Show the requests that rows would cause at the vendor of the destination NAME.
+    Show the requests that rows would cause at a vendor.
 
-    Rows take the way that they take when Hightouch sends them: mapping, field types, templates,
-    batches, credentials. Nothing is sent without --send. Shown are the exact requests, the rows
-    that each carries, and the rows that are rejected before anything is sent, with their reasons.
-    Credentials are masked; rows are shown.
+    NAME is a destination that is configured. Rows take the way that they take when Hightouch sends
+    them: mapping, field types, templates, batches, credentials. Nothing is sent without --send.
+    Shown are the exact requests, the rows that each carries, and the rows that are rejected before
+    anything is sent, with their reasons. Credentials are masked; rows are shown.
 
     \b
       destination try webhook --sandbox
@@ -92,6 +82,7 @@ def try_command(name: str, *, as_json: bool, **options: Any) -> None:
     Exit codes: 0 no row was rejected, 1 rows were rejected or the vendor did not answer, 2 usage,
     3 the destination's configuration, 130 interrupted.
     """  # noqa: D301 - \b keeps the lines below it as they are
+    from destination.cli.text import json_text
     from destination.cli.tries.begin import carry_out
     from destination.cli.tries.report import document, failed, print_report
     from destination.errors import ConfigError
@@ -108,20 +99,20 @@ def try_command(name: str, *, as_json: bool, **options: Any) -> None:
                     "The try was interrupted.", "Nothing had begun.", "Run it again.", INTERRUPTED
                 ) from None
     except ConfigError as error:
-        fail(
+        raise Stop(
             f"{name} cannot be tried.",
             error.message,
-            f"destination describe KIND says what it can be told; destination check {name} checks.",
+            "Mend it; destination check tells all that is wrong.",
             CONFIGURATION,
-        )
-    except Stop as stop:
-        fail(stop.what, stop.why, stop.then, stop.code)
+        ) from None
     [attempt] = begun
     code = code or (FAILED if failed(attempt) else 0)
     if as_json:
-        click.echo(document(attempt, code))
+        click.echo(json_text(document(attempt, code)))
     else:
         print_report(attempt)
     if code == INTERRUPTED:
-        fail("The try was interrupted.", "What is shown is what was known.", "Run it again.", code)
+        raise Stop(
+            "The try was interrupted.", "What is shown is what was known.", "Run it again.", code
+        )
     sys.exit(code)

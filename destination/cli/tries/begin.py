@@ -1,18 +1,18 @@
 """From the command's options to a try: which destination, and which rows."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from destination import registry
-from destination.cli import Stop
+from destination.cli import CONFIGURATION, Stop
+from destination.cli.options import sync_configuration
 from destination.cli.people import PEOPLE
+from destination.cli.rows.sources import read_table
 from destination.cli.sandbox import stand_in
-from destination.cli.sync.sources import read_table
 from destination.cli.tries.attempt import Attempt
-from destination.cli.tries.given import Given, configured, given, made, no_rows
-from destination.errors import ConfigError
+from destination.cli.tries.given import Given, given, made, no_rows
 from destination.model import Operation
 from destination.settings import Server, load
 from destination.sync import unknown
@@ -61,12 +61,14 @@ async def _place(name: str, options: Options) -> AsyncIterator[Place]:
         sync_config=options["sync_config"],
     )
     if options["sandbox"]:
+        if name not in registry.stand_ins():
+            raise _unknown("Stand-in", name, registry.stand_ins())
         async with stand_in(name) as reached:
             yield reached.settings, Server(), rows or _people(reached.stand_in, options)
         return
     settings = load(Path(options["config"]) if options["config"] else None)
     if name not in settings.destinations:
-        raise _unknown(name, list(settings.destinations))
+        raise _unknown("Destination", name, list(settings.destinations))
     if rows is None:
         raise no_rows()
     yield settings.destinations[name], settings.server, rows
@@ -76,7 +78,8 @@ def _people(stand_in: Any, options: Options) -> Given:
     """Example people, as the stand-in takes them."""
     if not hasattr(stand_in, "sync"):
         raise no_rows()
-    configuration = configured(options["sync_config"]) or stand_in.sync()
+    told = options["sync_config"]
+    configuration = sync_configuration(told) if told else stand_in.sync()
     table = read_table(PEOPLE / "people.csv", None)
     people = made(table, PEOPLE_TRIED, options["id_column"], configuration, "")
     return Given(
@@ -88,11 +91,11 @@ def _people(stand_in: Any, options: Options) -> Given:
     )
 
 
-def _unknown(name: str, names: list[str]) -> ConfigError | Stop:
-    if name in registry.stand_ins() and name not in names:
-        return Stop(
-            f"There is no destination called {name}.",
-            unknown("Destination", name, names),
-            f"It is a kind; see it without a configuration: destination try {name} --sandbox",
-        )
-    return ConfigError(unknown("Destination", name, names))
+def _unknown(what: str, name: str, names: Sequence[str]) -> Stop:
+    if what == "Stand-in":
+        then = "With --sandbox NAME is a kind that has a stand-in."
+    elif name in registry.stand_ins():
+        then = f"It is a kind; see it without a configuration: destination try {name} --sandbox"
+    else:
+        then = "See what is configured with: destination list"
+    return Stop(f"{name} cannot be tried.", unknown(what, name, names), then, CONFIGURATION)

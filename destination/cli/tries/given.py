@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from destination.cli import Stop
-from destination.cli.sync.changes import Row
-from destination.cli.sync.configuration import load
-from destination.cli.sync.sources import Table, read_table
+from destination.cli.options import sync_configuration
+from destination.cli.rows import Row, Table
+from destination.cli.rows.sources import read_table
 from destination.cli.text import counted
 
 ID = "id"
@@ -79,7 +79,7 @@ def given(
     """What was given; None where no rows were. Raises Stop for what cannot be used."""
     if texts and path:
         raise Stop("Two options exclude each other.", "--row and --rows are both given.", _ROWS)
-    configuration = configured(sync_config)
+    configuration = sync_configuration(sync_config) if sync_config else None
     if not texts and not path:
         return None
     table = read_table(path, query, limit + 1) if path else typed_rows(texts)
@@ -124,19 +124,3 @@ def _id_column(columns: Sequence[str], configuration: Mapping[str, Any] | None) 
 def no_rows() -> Stop:
     """What to say where no rows are given."""
     return Stop("There are no rows to try.", "Neither --row nor --rows is given.", _ROWS)
-
-
-def configured(text: str | None) -> Mapping[str, Any] | None:
-    """A configuration, of JSON or in a file. Raises Stop."""
-    if text is None:
-        return None
-    if not text.lstrip().startswith("{"):
-        return load(Path(text))
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except (ValueError, RecursionError) as error:
-        raise Stop(
-            "The sync's configuration cannot be read.",
-            f"It is not a JSON object: {error}",
-            "Write it as JSON, or name a file.",
-        ) from None

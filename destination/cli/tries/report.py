@@ -1,13 +1,10 @@
 """What a try has shown, for people and for programs."""
 
-import json
-import re
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import click
-import msgspec
 
 from destination.cli import table
 from destination.cli.text import counted, shown, visible
@@ -46,10 +43,10 @@ def failed(attempt: Attempt) -> bool:
 # For programs -----------------------------------------------------------------------------------
 
 
-def document(attempt: Attempt, exit_code: int) -> str:
-    """Everything as JSON, without a character that a terminal might obey."""
+def document(attempt: Attempt, exit_code: int) -> dict[str, Any]:
+    """Everything, for JSON."""
     mask = _mask(attempt)
-    told = {
+    return {
         "destination": attempt.name,
         "kind": attempt.kind,
         "operation": attempt.operation,
@@ -61,12 +58,6 @@ def document(attempt: Attempt, exit_code: int) -> str:
         "rows": [_row(attempt, mask, fate) for fate in attempt.fates()],
         "exit_code": exit_code,
     }
-    text = msgspec.json.format(msgspec.json.encode(told)).decode()
-    return re.sub(r"[^\n -~]", lambda found: _escaped(found[0]), text)
-
-
-def _escaped(character: str) -> str:
-    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def _request(attempt: Attempt, mask: Shown, asked: Asked) -> dict[str, Any]:
@@ -111,7 +102,7 @@ def print_report(attempt: Attempt) -> None:
     rows = counted(len(attempt.given.rows), "row")
     click.secho(f"{attempt.name} ({attempt.kind}): {rows} to {attempt.operation}", bold=True)
     for note in attempt.notes:
-        click.echo(f"  {_line(note)}")
+        click.echo(f"  {visible(note)}")
     for asked in attempt.asked[:MANY]:
         click.echo()
         _print_request(attempt, mask, asked)
@@ -136,9 +127,9 @@ def print_report(attempt: Attempt) -> None:
 
 def _print_request(attempt: Attempt, mask: Shown, asked: Asked) -> None:
     click.secho(f"Request {asked.number}{_about(attempt, asked)}", bold=True)
-    click.secho(f"  {asked.request.method} {_line(mask.url(asked.request.url))}", fg="cyan")
+    click.secho(f"  {asked.request.method} {visible(mask.url(asked.request.url))}", fg="cyan")
     for name, value in shown_headers(mask, asked):
-        click.echo(f"  {_line(name)}: {_line(value)}")
+        click.echo(f"  {visible(name)}: {visible(value)}")
     _print_body(pretty(mask, asked, asked.request.content), LONGEST_SENT)
     click.echo()
     if asked.status is not None or asked.failure:
@@ -160,7 +151,7 @@ def _print_answer(mask: Shown, asked: Asked) -> None:
         click.secho(f"    {asked.failure}", fg="red")
     for name in TOLD:
         if name in asked.headers:
-            click.echo(f"  {name.title()}: {_line(mask.text(asked.headers[name]))}")
+            click.echo(f"  {name.title()}: {visible(mask.text(asked.headers[name]))}")
     most = LONGEST_ANSWERED if asked.rows else LONGEST_READ
     _print_body(pretty(mask, asked, answered(asked)), most)
 
@@ -170,7 +161,7 @@ def _print_body(text: str, most: int) -> None:
         return
     click.echo()
     for line in text[:most].split("\n"):
-        click.echo(f"  {_line(line)}".rstrip())
+        click.echo(f"  {visible(line)}".rstrip())
     if len(text) > most:
         click.echo(f"  … {len(text) - most:,} more characters: --json shows them")
 
@@ -206,7 +197,8 @@ def _ends(attempt: Attempt) -> Iterator[str]:
     if sent:
         yield "Requests that only read were sent, and no rows. With --send rows are."
     else:
-        yield "Nothing was sent. With --send it is."
+        more = " With --send it is." if Outcome.WOULD_BE_SENT in outcomes else ""
+        yield f"Nothing was sent.{more}"
 
 
 def _mask(attempt: Attempt) -> Shown:
@@ -224,10 +216,6 @@ def _purpose(asked: Asked) -> str:
     if asked.errand:
         return "token"
     return "rows" if asked.rows else "form"
-
-
-def _line(text: str) -> str:
-    return "".join(map(visible, text))
 
 
 def _phrase(status: int) -> str:

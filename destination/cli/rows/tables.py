@@ -12,8 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from destination.cli import Stop
-from destination.cli.sync.changes import Row
-from destination.cli.sync.sources import Table
+from destination.cli.rows import Row, Table
 
 
 def read_sqlite(path: Path, query: str, most: int | None = None) -> Table:

@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import msgspec
 
 from destination.cli import Stop
-from destination.cli.sync.changes import Row
+from destination.cli.rows import Row, Table
 from destination.sync import unknown
 
 LONGEST_CELL = 2**31 - 1
@@ -21,14 +20,6 @@ JSON = frozenset({".json"})
 JSON_LINES = frozenset({".jsonl", ".ndjson"})
 PARQUET = frozenset({".parquet", ".pq"})
 SQLITE = frozenset({".db", ".sqlite", ".sqlite3"})
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A model's result: its columns in order, and its rows."""
-
-    columns: Sequence[str]
-    rows: Sequence[Row]
 
 
 def read_rows(path: Path, query: str | None, id_column: str) -> Table:
@@ -60,7 +51,7 @@ def read_table(path: Path, query: str | None, most: int | None = None) -> Table:
 
 
 def _read(path: Path, query: str | None, most: int | None) -> Table:
-    from destination.cli.sync.tables import read_parquet, read_sqlite
+    from destination.cli.rows.tables import read_parquet, read_sqlite
 
     suffix = path.suffix.lower()
     if query is not None:

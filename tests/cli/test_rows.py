@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from destination.cli import Stop
-from destination.cli.sync.sources import Table, read_rows, read_table
-from destination.cli.sync.tables import plain
+from destination.cli.rows import Table
+from destination.cli.rows.sources import read_rows, read_table
+from destination.cli.rows.tables import plain
 
 
 def table(folder: Path, name: str, content: str | bytes, query: str | None = None) -> Table:
@@ -106,7 +107,7 @@ def test_a_file_that_cannot_be_read_is_explained(
         table(tmp_path, name, content)
 
     assert said in stopped.value.why
-    assert stopped.value.code == 2
+    assert stopped.value.exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_parquet_without_pyarrow_says_what_to_install(
         table(tmp_path, "rows.parquet", b"PAR1")
 
     assert "pip install pyarrow" in stopped.value.then
-    assert stopped.value.code == 2
+    assert stopped.value.exit_code == 2
 
 
 PYARROW = """
