@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 import httpx
@@ -92,7 +93,7 @@ class Instance:
         self._tuning = tuning
         self.deadline = deadline
         self.max_rows = max_rows
-        self._secrets = tuple(secrets_in(plugin.settings))
+        self._configured = cache(lambda: tuple(secrets_in(plugin.settings)))
         self.mask = Mask(self.secrets, paths_in(plugin.settings))
         self.auth: httpx.Auth | None = None
         """The way of being let in, once it is opened."""
@@ -160,7 +161,7 @@ class Instance:
 
     def secrets(self) -> Iterable[str]:
         """The credentials of the settings, and those that were obtained with them."""
-        return (*self._secrets, *held_by(self.auth))
+        return (*self._configured(), *held_by(self.auth))
 
     async def _object(self, id: str | None) -> Object | None:
         objects = await self.plugin.discover()

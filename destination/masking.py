@@ -6,6 +6,8 @@ from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextvars import ContextVar
 from functools import wraps
+from html import escape
+from itertools import takewhile
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from urllib.parse import quote, quote_plus
 
@@ -13,11 +15,15 @@ from destination.errors import DestinationError
 
 HIDDEN = "[secret]"
 
-RUN = 8
-"""So many characters of a secret, one after another, are taken for it."""
-
 SHORT = 4
 """A secret of fewer characters is looked for as a word only, or it would be found in others."""
+
+LEAST = 12
+"""
+A longer secret is taken for whole where its middle half stands, and at least so many characters,
+so that one which was cut short is found. Of less nothing may be told: who guesses at a secret, by a
+row or an option that a message quotes, would learn from a part that is hidden that it is right.
+"""
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _CAPITALS = {ord(each): each.lower() for each in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
@@ -25,7 +31,7 @@ _CAPITALS = {ord(each): each.lower() for each in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 class Mask:
     """
-    Puts ``[secret]`` in place of credentials, and of any eight characters of one.
+    Puts ``[secret]`` in place of credentials.
 
     They are found percent-encoded, in JSON's escapes, in other letters and within Base64 too.
 
@@ -38,14 +44,13 @@ class Mask:
         self._secrets = secrets
         self._given = tuple(wholes)
         self._known: tuple[str, ...] | None = None
-        self._runs: frozenset[str] = frozenset()
-        self._wholes = self._words = _any_of(())
+        self._around: dict[str, list[tuple[str, str]]] = {}
+        self._anywhere = self._pattern = _any_of(())
 
     def text(self, text: str) -> str:
         """The text without secrets; what is hidden already stays as it is."""
         self._learn()
-        shown = HIDDEN.join(map(self._without_runs, text.split(HIDDEN)))
-        return self._words.sub(HIDDEN, shown)
+        return HIDDEN.join(map(self._masked, text.split(HIDDEN)))
 
     def error(self, error: DestinationError) -> None:
         """The same for what an error says."""
@@ -56,30 +61,42 @@ class Mask:
         known = tuple(self._secrets())
         if known == self._known:
             return
-        spelled = {each for secret in known for each in _spellings(secret)}
-        wholes = {each for secret in self._given for each in _spellings(secret)}
-        short = {each for each in spelled if SHORT <= len(each) < RUN}
-        words = {rf"(?<!\w){re.escape(each)}(?!\w)" for each in spelled if len(each) < SHORT}
-        self._runs = frozenset(run for each in spelled for run in _runs(_folded(each)))
-        self._wholes = _any_of(map(re.escape, wholes | short))
-        self._words = _any_of([re.escape(HIDDEN), *map(re.escape, wholes | short), *words])
+        spelled = {_folded(each) for secret in known for each in _spellings(secret)}
+        wholes = {_folded(each) for whole in self._given for each in _spellings(whole)}
+        words = [each for each in spelled if len(each) < SHORT]
+        self._around = {}
+        for secret in spelled.difference(words):
+            before, middle, after = _parted(secret)
+            self._around.setdefault(middle, []).append((before, after))
+        anywhere = [*map(re.escape, {*self._around, *spelled.difference(words), *wholes})]
+        self._anywhere = _any_of(anywhere)
+        self._pattern = _any_of(
+            [*anywhere, *(rf"(?<!\w){re.escape(each)}(?!\w)" for each in words)]
+        )
         self._known = known
 
-    def _without_runs(self, text: str) -> str:
-        if not self._known:
-            return text
+    def _masked(self, text: str) -> str:
         covered = bytearray(len(text))
-        for start, run in enumerate(_runs(_folded(text))):
-            if run in self._runs:
-                covered[start : start + RUN] = b"x" * RUN
+        for start, end in self._spans(text):
+            covered[start:end] = b"x" * (end - start)
+        shown, end = list[str](), 0
+        for hidden in re.finditer(b"x+", covered):
+            shown += text[end : hidden.start()], HIDDEN
+            end = hidden.end()
+        return "".join([*shown, text[end:]])
+
+    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where secrets stand."""
+        folded = _folded(text)
+        for found in self._pattern.finditer(folded):
+            start, end = found.span()
+            for before, after in self._around.get(found[0], [("", "")]):
+                ahead = folded[max(0, start - len(before)) : start]
+                first = start - _shared(reversed(ahead), reversed(before))
+                yield first, end + _shared(folded[end : end + len(after)], after)
         for word in _BASE64.finditer(text):
             if self._is_in(word[0]):
-                covered[word.start() : word.end()] = b"x" * len(word[0])
-        shown, end = list[str](), 0
-        for found in re.finditer(b"x+", covered):
-            shown += text[end : found.start()], HIDDEN
-            end = found.end()
-        return "".join([*shown, text[end:]])
+                yield word.span()
 
     def _is_in(self, word: str) -> bool:
         """Whether Base64 holds a secret, wherever it begins in the word."""
@@ -87,7 +104,7 @@ class Mask:
             encoded = word[start:].rstrip("=").replace("+", "-").replace("/", "_")
             filled = encoded + "A" * (-len(encoded) % 4)
             text = urlsafe_b64decode(filled).decode("utf-8", "replace")
-            if not self._runs.isdisjoint(_runs(_folded(text))) or self._wholes.search(text):
+            if self._anywhere.search(_folded(text)):
                 return True
         return False
 
@@ -138,13 +155,22 @@ def _spellings(secret: str) -> set[str]:
         quote(secret, errors="replace"),
         quote(secret, safe="", errors="replace"),
         quote_plus(secret, errors="replace"),
+        escape(secret),
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
     }
 
 
-def _runs(text: str) -> Iterator[str]:
-    return (text[start : start + RUN] for start in range(len(text) - RUN + 1))
+def _parted(secret: str) -> tuple[str, str, str]:
+    """What it is found by, and what stands before and after that."""
+    start = min(len(secret) // 4, max(0, len(secret) - LEAST) // 2)
+    end = len(secret) - start
+    return secret[:start], secret[start:end], secret[end:]
+
+
+def _shared(text: Iterable[str], other: Iterable[str]) -> int:
+    """How many characters both begin with."""
+    return len([*takewhile(lambda pair: pair[0] == pair[1], zip(text, other, strict=False))])
 
 
 def _folded(text: str) -> str:
@@ -155,4 +181,4 @@ def _folded(text: str) -> str:
 
 def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
     longest = sorted(patterns, key=len, reverse=True)
-    return re.compile("|".join(longest) or "(?!)", re.IGNORECASE)
+    return re.compile("|".join(longest) or "(?!)")

@@ -28,7 +28,7 @@ def quoted(text: str, record: Record) -> str:
     other letters too. ``ann@example.com is not valid`` becomes ``[email] is not valid``, and a
     credential of the destination ``[secret]``.
     """
-    text = _plain(hidden(text[:LONGEST]))  # hidden first, while every secret is whole
+    text = _plain(hidden(text[: 2 * LONGEST])[:LONGEST])  # hidden while every secret is whole
     columns: dict[str, str] = {}
     try:
         parts = dict(record.row), record.fields

@@ -10,8 +10,9 @@ from pydantic import BaseModel, HttpUrl, RootModel, SecretBytes, SecretStr
 
 from destination import Record, RefusedError, quoted
 from destination.confidential import paths_in, secrets_in
-from destination.masking import MASK, Mask
+from destination.masking import LEAST, MASK, Mask
 
+LONG = "abcdefgh23456789ijkmnpqr"
 SECRET = 'kR7/w+Zq"3 vN&x8=Lé'
 
 
@@ -45,17 +46,27 @@ def test_a_secret_is_found_however_it_is_written(written):
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("key abcdefgh… is wrong", "key [secret]… is wrong"),
-        ("…23456789 is wrong", "…[secret] is wrong"),
-        ("abcdefgh-…-23456789", "[secret]-…-[secret]"),
-        ("abcdefgh23456789 abcdefgh23456789", "[secret] [secret]"),
-        ("[secret] and abcdefgh23456789", "[secret] and [secret]"),
-        ("abcdefg is a word", "abcdefg is a word"),
+        ("key abcdefgh23456789ijk… is wrong", "key [secret]… is wrong"),
+        ("…efgh23456789ijkmnpqr is wrong", "…[secret] is wrong"),
+        ("xgh23456789ijx", "x[secret]x"),
+        ("xgh23456789ix", "xgh23456789ix"),
+        (f"{LONG} {LONG.upper()}", "[secret] [secret]"),
+        (LONG * 2, "[secret]"),
+        (f"[secret] and {LONG}", "[secret] and [secret]"),
     ],
 )
 def test_a_part_of_a_secret_is_hidden(text, shown):
-    """What a vendor left of it, from eight characters on; what is hidden already stays."""
-    assert mask("abcdefgh23456789").text(text) == shown
+    """What a vendor left of it, where its middle is there; what is hidden already stays."""
+    assert mask(LONG).text(text) == shown
+
+
+@pytest.mark.parametrize("secret", ["pass1234", LONG, "services/T0TEAM/B0BOT/aX3dE6gH9jK2mN5p"])
+def test_who_guesses_learns_nothing_of_a_part(secret):
+    """Messages quote options and rows: a part that is right is shown as one that is wrong."""
+    for start in range(len(secret)):
+        for end in range(start + 1, min(len(secret), start + LEAST - 1)):
+            told = f'Mode "{secret[start:end]}" does not exist.'
+            assert mask(secret).text(told) == told
 
 
 def test_short_secrets_are_found_whole():
@@ -156,4 +167,4 @@ def test_a_page_of_html_holds_no_secret():
     """A proxy's page escapes in a way of its own."""
     text = mask("abcdefgh&ijklmnop").text(html.escape("<b>abcdefgh&ijklmnop</b>"))
 
-    assert text == "&lt;b&gt;[secret]amp;[secret]&lt;/b&gt;"
+    assert text == "&lt;b&gt;[secret]&lt;/b&gt;"
