@@ -19,8 +19,9 @@ EXPOSE 8000
 USER 10001
 VOLUME /data
 
+# Past any proxy of the environment, and on IPv4 or IPv6, wherever HOST has it listen.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/healthz', timeout=4)"]
+    CMD ["python", "-c", "import http.client, os; c = http.client.HTTPConnection('localhost', int(os.environ['PORT']), timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
 
 # The exec form: the server is the first process, and gets SIGTERM itself.
 CMD ["python", "-m", "destination", "serve"]

@@ -157,6 +157,13 @@ def peer(folder: Path, way: str, vendor_url: str = "") -> Iterator[Callee]:
         yield Callee(program, f"http://127.0.0.1:{int(program.line())}")
 
 
+@contextmanager
+def bare(folder: Path) -> Iterator[Callee]:
+    """A server in Python that does only what cannot be left out, for the block."""
+    with started("the bare server", module("bare"), folder) as program:
+        yield Callee(program, f"http://127.0.0.1:{int(program.line())}")
+
+
 def install_peers() -> None:
     """Install what the peers need, once. Raises Broken when that cannot be done."""
     if shutil.which("node") is None or shutil.which("npm") is None:

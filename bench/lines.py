@@ -96,6 +96,12 @@ LINES = (
         2.0,
     ),
     Line(
+        "P4",
+        "of the bare loop of httpx posts: rows/s over those of the concurrent jayson server",
+        "fast",
+        over("bare httpx, rows/s", "concurrent peer, rows/s"),
+    ),
+    Line(
         "P5",
         "calls of 10,000 rows to a destination that accepts everything, 5 of 10 columns mapped: "
         "calls/s over those of jayson",
@@ -103,6 +109,12 @@ LINES = (
         over("ours, calls/s", "jayson, calls/s"),
         1.0,
         1.3,
+    ),
+    Line(
+        "P5",
+        "of a bare server in Python, which does nothing else: calls/s over those of jayson",
+        "narrow",
+        over("bare server, calls/s", "jayson, calls/s"),
     ),
     Line(
         "P5",
@@ -116,6 +128,12 @@ LINES = (
         "wide",
         over("ours, calls/s", "jayson, calls/s"),
         2.0,
+    ),
+    Line(
+        "P6",
+        "of the bare server",
+        "wide",
+        over("bare server, calls/s", "jayson, calls/s"),
     ),
     *(
         Line(

@@ -93,11 +93,13 @@ def narrow_calls(folder: Path) -> Iterator[Turns]:
     with (
         contestants.ours(folder, destinations) as server,
         contestants.peer(folder, "accepting") as peer,
+        contestants.bare(folder) as bare,
     ):
         remembering = partial(turns.calls, server, 1, CALL_ROWS, path="/hightouch/remembering")
         yield {
             "ours": partial(turns.calls, server, CALLS, CALL_ROWS, path="/hightouch/forgetting"),
             "jayson": partial(turns.calls, peer, CALLS, CALL_ROWS),
+            "bare server": partial(turns.calls, bare, CALLS, CALL_ROWS),
             "ours with memory": remembering,
         }
 
@@ -109,9 +111,11 @@ def wide_calls(folder: Path) -> Iterator[Turns]:
     with (
         contestants.ours(folder, destinations) as server,
         contestants.peer(folder, "accepting") as peer,
+        contestants.bare(folder) as bare,
     ):
         yield {
             "ours": partial(turns.calls, server, WIDE_CALLS, CALL_ROWS, WIDE),
+            "bare server": partial(turns.calls, bare, WIDE_CALLS, CALL_ROWS, WIDE),
             "jayson": partial(turns.calls, peer, WIDE_CALLS, CALL_ROWS, WIDE),
         }
 

@@ -59,7 +59,7 @@ class Call:
 
     def turn(self, ids: Iterable[RowId]) -> AbstractContextManager[Turn]:
         """The call's place among others that bring rows with these ids."""
-        return self._order.turn(self._scope, map(_key, ids))
+        return self._order.turn(self._scope, _keys(list(ids)))
 
     async def send(self, records: Sequence[Record], turn: Turn) -> None:
         """Deliver some of the call's records."""
@@ -143,7 +143,7 @@ async def mapped(
 
 def waves(records: Sequence[Record]) -> Iterable[list[Record]]:
     """The records in groups without repeated ids: later versions of a row go after earlier ones."""
-    if len({_key(record.id) for record in records}) == len(records):
+    if len(set(_keys([record.id for record in records]))) == len(records):
         return [list(records)]
     seen: dict[Hashable, int] = {}
     groups: list[list[Record]] = []
@@ -154,6 +154,10 @@ def waves(records: Sequence[Record]) -> Iterable[list[Record]]:
             groups.append([])
         groups[turn].append(record)
     return groups
+
+
+def _keys(ids: Sequence[RowId]) -> Sequence[Hashable]:
+    return [_key(id) for id in ids] if float in set(map(type, ids)) else ids
 
 
 def _key(id: RowId) -> Hashable:

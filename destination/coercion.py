@@ -29,7 +29,12 @@ _NUMBERS, _NESTING = (int, float, Decimal), (dict, list)
 _MAX_EMAIL = 254
 _SHOWN_CHOICES = 10
 
-_EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+")
+_EMAIL = re.compile(
+    rf"(?s:(?=.{{3,{_MAX_EMAIL}}}\Z))[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+"
+)
+_PLAIN_DATE = re.compile(r"(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])", re.ASCII)
+"""A day that every month has, as ``_date`` writes it."""
+
 _WORDS = {
     **dict.fromkeys(("true", "yes", "t", "y", "1"), True),
     **dict.fromkeys(("false", "no", "f", "n", "0"), False),
@@ -135,7 +140,7 @@ def _datetime(value: Any) -> str | None:
 
 def _email(value: Any) -> str:
     text = value.strip() if isinstance(value, str) else ""
-    if len(text) > _MAX_EMAIL or not _EMAIL.fullmatch(text):
+    if not _EMAIL.fullmatch(text):
         raise ValueError
     return text
 
@@ -185,6 +190,11 @@ NATIVE: Mapping[FieldType, frozenset[type]] = MappingProxyType(
     }
 )
 """The types whose values, as they come from JSON, a field takes as they are."""
+
+FITS: Mapping[FieldType, Callable[[str], object]] = MappingProxyType(
+    {FieldType.EMAIL: _EMAIL.fullmatch, FieldType.DATE: _PLAIN_DATE.fullmatch}
+)
+"""Whether a text is what a field takes as it is; of one that is not, ``coerce`` knows more."""
 
 _CONVERT: Mapping[FieldType, Callable[[Any], Any]] = MappingProxyType(
     {

@@ -71,30 +71,41 @@ class Columns(Mapping[str, Any]):
 
 
 class Reader:
-    """Reads some columns of rows and passes over the others."""
+    """
+    Reads some columns of rows and passes over the others.
 
-    def __init__(self, names: Iterable[str]) -> None:
+    Args:
+        shallow: No row is nested too deeply, so that none need be looked at.
+    """
+
+    def __init__(self, names: Iterable[str], *, shallow: bool = False) -> None:
         self._decoder = _decoder(frozenset(names))
+        self._shallow = shallow
 
-    def read(self, raw: msgspec.Raw) -> Columns:
+    def read(self, rows: Iterable[msgspec.Raw]) -> Iterator[Columns | RowError]:
         """
-        A row's columns, some of them read.
+        Each row's columns, some of them read.
 
-        Raises:
-            RowError: It is no object, its text is not Unicode, it is nested too deeply or too
-                long.
+        In place of a row that is no object, not Unicode, too long or too deep comes an error.
         """
-        text = bytes(raw)
-        if len(text) > MAX_ROW:  # it is not even read: that takes time and room
-            told = f"the row is longer than {MAX_ROW // 1024} KiB"
-            raise RowError(told, code=Code.TOO_LARGE)
-        try:
-            columns = Columns(raw, self._decoder.decode(text))
-        except (ValueError, RecursionError):
-            raise RowError(UNREADABLE) from None
-        if text.count(b"[") + text.count(b"{") > MAX_DEPTH and depth(columns.once()) > MAX_DEPTH:
-            raise RowError(TOO_DEEP)
-        return columns
+        decode, shallow = self._decoder.decode, self._shallow
+        for raw in rows:
+            if len(memoryview(raw)) > MAX_ROW:  # it is not even read: that takes time and room
+                told = f"the row is longer than {MAX_ROW // 1024} KiB"
+                yield RowError(told, code=Code.TOO_LARGE)
+                continue
+            try:
+                columns = Columns(raw, decode(raw))
+                yield columns if shallow or not _too_deep(columns) else RowError(TOO_DEEP)
+            except RowError as error:
+                yield error
+            except (ValueError, RecursionError):
+                yield RowError(UNREADABLE)
+
+
+def _too_deep(row: Columns) -> bool:
+    text = row.raw
+    return text.count(b"[") + text.count(b"{") > MAX_DEPTH and depth(row.once()) > MAX_DEPTH
 
 
 @lru_cache(maxsize=64)
@@ -111,10 +122,10 @@ class ReadLater(Sequence[Row]):
 
     Args:
         ids: By position.
-        read: Reads the row at a position.
+        read: Reads the rows from a position up to another.
     """
 
-    def __init__(self, ids: Sequence[RowId], read: Callable[[int], Row]) -> None:
+    def __init__(self, ids: Sequence[RowId], read: Callable[[int, int], list[Row]]) -> None:
         self.ids = ids
         self._read = read
 
@@ -127,8 +138,10 @@ class ReadLater(Sequence[Row]):
     def __getitem__(self, index: slice) -> Sequence[Row]: ...
     def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
         if isinstance(index, int):
-            return self._read(index)
-        return [self._read(each) for each in range(*index.indices(len(self.ids)))]
+            position = range(len(self.ids))[index]
+            return self._read(position, position + 1)[0]
+        start, end, step = index.indices(len(self.ids))
+        return self._read(start, end)[::step]
 
 
 def ids_of(rows: Sequence[Row]) -> Sequence[RowId]:

@@ -2,18 +2,20 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
+import httpx
 import structlog
 from msgspec.structs import replace
 from pydantic import BaseModel
 
 from destination.call import CHUNK, Call, mapped
 from destination.columns import ids_of
-from destination.deadline import Deadline
+from destination.confidential import paths_in, secrets_in
+from destination.deadline import Deadline, give_way
 from destination.errors import (
     ConfigError,
     DestinationError,
@@ -22,6 +24,7 @@ from destination.errors import (
     UnavailableError,
 )
 from destination.fingerprint import scope_of
+from destination.masking import Mask, masked
 from destination.memory import HOUR, Memory, NoMemory
 from destination.metrics import ACCEPTED, SKIPPED, SUPPRESSED, Meter
 from destination.model import (
@@ -46,6 +49,7 @@ from destination.schema import form_schema, option_problems, option_values, pars
 from destination.state.store import Store
 from destination.sync import Sync, choose_mode, choose_object, mapping_problems
 from destination.tuning import Tuning
+from destination.vendor.auth import held_by
 from destination.vendor.session import Between, opened
 
 log = structlog.get_logger()
@@ -88,6 +92,10 @@ class Instance:
         self._tuning = tuning
         self.deadline = deadline
         self.max_rows = max_rows
+        self._secrets = tuple(secrets_in(plugin.settings))
+        self.mask = Mask(self.secrets, paths_in(plugin.settings))
+        self.auth: httpx.Auth | None = None
+        """The way of being let in, once it is opened."""
         self._order = Order()
         self._planner = Planner(plugin)
 
@@ -113,19 +121,26 @@ class Instance:
             self.plugin.http = client
             yield self
 
-    async def check(self) -> str | Checked | None:
-        """Raise DestinationError when the vendor refuses the settings; else what it says."""
-        return await self.plugin.check()
+    @masked
+    async def check(self) -> Checked:
+        """What the vendor says of the settings; raises DestinationError when it refuses them."""
+        told = await self.plugin.check()
+        checked = told if isinstance(told, Checked) else Checked(told or "")
+        warnings = tuple(map(self.mask.text, checked.warnings))
+        return Checked(self.mask.text(checked.says), warnings)
 
+    @masked
     async def objects(self) -> Sequence[Object]:
         """What rows can be synced to; one object without an id where there is no choice."""
         return await self.plugin.discover()
 
+    @masked
     async def modes(self, object: str | None) -> Sequence[Mode]:
         """The modes of an object, empty while none is chosen among several."""
         chosen = await self._object(object)
         return chosen.modes if chosen else ()
 
+    @masked
     async def fields(self, object: str | None, mode: str | None) -> Sequence[Field]:
         """The fields to map, asked of the vendor anew; empty while no object is chosen."""
         chosen = await self._object(object)
@@ -135,6 +150,7 @@ class Instance:
             choose_mode(chosen, mode)
         return await self.plugin.fields(chosen, mode)
 
+    @masked
     async def form(self, object: str | None, mode: str | None) -> Form | None:
         """The options form, None when there is nothing to ask."""
         chosen = await self._object(object)
@@ -142,14 +158,22 @@ class Instance:
             return None
         return form_schema(self.plugin.options_model, await self.plugin.form(chosen, mode))
 
+    def secrets(self) -> Iterable[str]:
+        """The credentials of the settings, and those that were obtained with them."""
+        return (*self._secrets, *held_by(self.auth))
+
     async def _object(self, id: str | None) -> Object | None:
         objects = await self.plugin.discover()
         if id is None and len(objects) > 1:
             return None
         return choose_object(objects, id)
 
+    @masked
     async def validate(self, sync: Sync) -> list[str]:
         """What would keep this sync from working, in sentences for a marketer; [] when nothing."""
+        return [self.mask.text(problem) for problem in await self._problems(sync)]
+
+    async def _problems(self, sync: Sync) -> list[str]:
         try:
             object = choose_object(await self.plugin.discover(), sync.object)
             mode = choose_mode(object, sync.mode)
@@ -170,6 +194,7 @@ class Instance:
             problems += await self.plugin.validate(sync, options)
         return problems
 
+    @masked
     async def behavior(self, sync: Sync | None) -> Behavior:
         """How to send: of the sync's mode, or of all modes together where no sync is given."""
         objects = await self.plugin.discover()
@@ -204,6 +229,7 @@ class Instance:
         """How fast the vendor is called: the kind's word, with the operator's in its place."""
         return self._tuning.applied(self.plugin.limits_for(mode, options))
 
+    @masked
     async def deliver(
         self, sync: Sync, operation: Operation, rows: Sequence[Row], deadline: Deadline
     ) -> Report:
@@ -222,8 +248,15 @@ class Instance:
         except FatalError as error:
             self._tell(operation, _all_rejected(rows, error), started)
             raise
+        await self._mask(report.rejections)
         self._tell(operation, report, started)
         return report
+
+    async def _mask(self, rejections: Sequence[Rejection]) -> None:
+        turn = asyncio.get_running_loop().time()
+        for error in {id(each.error): each.error for each in rejections}.values():
+            self.mask.error(error)
+            turn = await give_way(turn)
 
     def _tell(self, operation: Operation, report: Report, started: float) -> None:
         seconds = asyncio.get_running_loop().time() - started

@@ -1,12 +1,12 @@
 """Rows to records: which column, template or fixed value goes to which field."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from destination.coercion import NATIVE, coerce
+from destination.coercion import FITS, NATIVE, coerce
 from destination.columns import Columns
 from destination.errors import Code, RowError
 from destination.model import Field, FieldType, Operation, Record
@@ -211,10 +211,10 @@ class Plan:
             raise RowError(f"{name}: {parent} is mapped too", code=Code.CONFIG_INVALID)
         fields: dict[str, Any] = {}
         ahead = row.ahead if type(row) is Columns else row
-        for to, column, types, step in self._lines:
+        for to, column, types, fits, step in self._lines:
             # Most values are of the declared type already, and may go as they are.
             given = None if column is None else ahead.get(column)
-            if type(given) in types and given != "":
+            if type(given) in types and given != "" and (fits is None or fits(given)):
                 fields[to] = given
             elif (value := self._value(step, row)) is not MISSING:
                 _put(fields, step.path, value)
@@ -235,13 +235,18 @@ class Plan:
         return value
 
 
-def _quick(step: _Step) -> tuple[str, str | None, frozenset[type]]:
-    """The field, its column where it has a plain one, and the types that need no conversion."""
+_Quick = tuple[str, str | None, frozenset[type], Callable[[Any], object] | None]
+
+
+def _quick(step: _Step) -> _Quick:
+    """The field, its plain column if any, and which types and texts need no conversion."""
     if not isinstance(step.source, Column) or len(step.path) > 1:
-        return step.to, None, frozenset()
+        return step.to, None, frozenset(), None
     if step.field is None:
-        return step.to, step.source.name, _AS_THEY_ARE
-    return step.to, step.source.name, NATIVE[step.field.type]
+        return step.to, step.source.name, _AS_THEY_ARE, None
+    fits = FITS.get(step.field.type)
+    types = NATIVE[step.field.type] if fits is None else frozenset({str})
+    return step.to, step.source.name, types, fits
 
 
 _UNTYPED = frozenset({FieldType.UNKNOWN, FieldType.REFERENCE})

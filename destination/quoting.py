@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from destination.errors import RowError
+from destination.masking import hidden
 from destination.model import Record
 
 LONGEST = 1000
@@ -24,9 +25,10 @@ def quoted(text: str, record: Record) -> str:
     The text with whatever stands in the record's row replaced by its column's name.
 
     Not only whole values are found but their words, so a date in another order or an address in
-    other letters too. ``ann@example.com is not valid`` becomes ``[email] is not valid``.
+    other letters too. ``ann@example.com is not valid`` becomes ``[email] is not valid``, and a
+    credential of the destination ``[secret]``.
     """
-    text = _plain(text[:LONGEST])
+    text = _plain(hidden(text[:LONGEST]))  # hidden first, while every secret is whole
     columns: dict[str, str] = {}
     try:
         parts = dict(record.row), record.fields

@@ -106,7 +106,7 @@ def chosen(kind: str, values: Mapping[str, Any]) -> type[Destination[Any, Any]]:
 
 def _file(setting: str, values: Mapping[str, Any], missing: str) -> Path:
     file = values.get(setting)
-    if not isinstance(file, str) or not file:
+    if not isinstance(file, str) or not file or "\0" in file:
         raise ConfigError(missing)
     return Path(file)
 
@@ -144,7 +144,7 @@ def _checked(
 def _imported(name: str, load: Any) -> Any:
     try:
         return load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that is taken for a kind may want to end
         raise ConfigError(f"{name} cannot be loaded: {type(error).__name__}: {error}") from error
 
 

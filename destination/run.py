@@ -43,7 +43,7 @@ FORBIDDEN = 2
 """Refusals in a row that are the credentials' fault; one alone may be about its record."""
 
 _RUNNING: set[asyncio.Future[Any]] = set()
-"""Deliveries that go on, also those that do not heed being cut off: asyncio may drop the others."""
+"""Deliveries that were cut off and have not ended: asyncio may drop what nobody holds."""
 
 
 def _ended(task: asyncio.Future[Any]) -> None:
@@ -287,15 +287,16 @@ class Run:
     async def _delivered(self, batch: Batch[Any], delivery: Delivery) -> list[Rejection]:
         """What the destination says of a batch; at the deadline it is cut off, not waited for."""
         task = asyncio.ensure_future(self._plugin.deliver(batch))
-        _RUNNING.add(task)
-        task.add_done_callback(_ended)
         try:
             if not await self._deadline.ended(task):
                 if delivery.waiting:
                     raise self._deadline.not_sent()
                 raise NoAnswer("no answer before the deadline; may have been delivered")
         finally:
-            task.cancel()
+            if not task.done():
+                _RUNNING.add(task)
+                task.add_done_callback(_ended)
+                task.cancel()
         if task.cancelled():
             raise bug(asyncio.CancelledError())  # the destination cancelled itself
         return list(task.result())

@@ -33,11 +33,13 @@ def _file(path: Path | None) -> dict[str, Any]:
             return {}
         chosen = DEFAULT_FILE
     try:
-        document = tomllib.loads(chosen.read_text("utf-8"))
+        document = tomllib.loads(chosen.read_text("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{chosen}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # numbers that are too long raise a bare one
         raise ConfigError(f"{chosen}: is not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{chosen}: is nested too deeply") from None
     known = ("server", "destinations")
     problems = [
         f"{chosen}: {unknown('Setting', key, known)}" for key in document if key not in known
@@ -82,22 +84,29 @@ def _whole(environment: Mapping[str, str]) -> dict[str, Any]:
     whole: dict[str, Any] = {}
     for name in environment:
         if name.lower() in {"destinations", "server"}:
-            try:
-                whole[name.lower()] = json.loads(environment[name])
-            except ValueError:
-                raise ConfigError(f"{name}: it must be JSON") from None
+            told = _json(environment[name])
+            if not isinstance(told, dict):
+                raise ConfigError(f"{name}: it must be a JSON object")
+            whole[name.lower()] = told
     return whole
 
 
 def _leaf(name: str, text: str) -> Any:
     if text[:1] not in {"{", "["}:
         return text
+    if (told := _json(text)) is not None:
+        return told
+    if "{{" in text:
+        return text  # a template that gives JSON
+    raise ConfigError(f"{name}: starts like JSON and is not")
+
+
+def _json(text: str) -> Any:
+    """What the JSON says; None for what is none."""
     try:
         return json.loads(text)
-    except ValueError:
-        if "{{" in text:
-            return text  # a template that gives JSON
-        raise ConfigError(f"{name}: starts like JSON and is not") from None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """What tests share: a real server on a real socket, and kinds made for tests."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
 import pytest
+import structlog
 from support import SECRET, Bare, People, Serve, Served, Strict
 
 from destination import registry
@@ -20,6 +21,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mute = [item.nodeid for item in items if not getattr(getattr(item, "obj", None), "__doc__", "")]
     if mute:
         raise pytest.UsageError(f"tests without a docstring: {', '.join(mute[:5])}")
+
+
+@pytest.fixture(autouse=True)
+def logs_of_its_own() -> Iterator[None]:
+    """A command that a test ran in this process has set a level, which is not the next test's."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

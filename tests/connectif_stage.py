@@ -69,10 +69,9 @@ class Stage:
         )["errors"]
         return errors
 
-    async def check(self) -> str | None:
+    async def check(self) -> str:
         """What ``destination check`` says."""
-        said: str | None = await self.served.app[INSTANCES]["events"].check()
-        return said
+        return (await self.served.app[INSTANCES]["events"].check()).says
 
     async def tell(self, **behavior: Any) -> None:
         """Tell the store how to behave."""

@@ -70,20 +70,32 @@ def webhook(url: str, **settings: Any) -> dict[str, Any]:
     return {"kind": "webhook", "url": url, "allow_private_networks": True} | settings
 
 
+def starvation() -> float:
+    """Seconds for which this thread could have run so far, and others had the processors."""
+    return int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1]) / 1e9
+
+
 @dataclass
 class Answer:
     """What the caller was told: an HTTP status, and the response object if there was one."""
 
     exchange: Exchange
+    starved: float
 
     @property
     def status(self) -> int:
         return self.exchange.status
 
     @property
-    def seconds(self) -> float:
+    def lasted(self) -> float:
+        """Seconds by the clock: at least so many."""
         assert self.exchange.answered is not None
         return self.exchange.answered - self.exchange.sent
+
+    @property
+    def seconds(self) -> float:
+        """Those but for what other programs took of the processors meanwhile: at most so many."""
+        return self.lasted - self.starved
 
     @property
     def error(self) -> Any:
@@ -143,6 +155,7 @@ class Scene:
         params = {"configuration": SYNC | configuration, "rows": sent, "idColumn": "id"}
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         began, answered, status, text = time.monotonic(), None, 0, ""
+        waited, starved = starvation(), 0.0
         with suppress(aiohttp.ClientError, TimeoutError):
             async with self.http.post(
                 self.url + self.path,
@@ -151,13 +164,14 @@ class Scene:
                 timeout=aiohttp.ClientTimeout(total=patience),
             ) as response:
                 answered, status = time.monotonic(), response.status
+                starved = starvation() - waited
                 text = await response.text()
         answer = json.loads(text) if text else None
         exchange = Exchange(
             method, sent, "id", began, answered, status, answer, self.deadline, text
         )
         self.exchanges.append(exchange)
-        return Answer(exchange)
+        return Answer(exchange, starved)
 
     def verdict(self, **judged: Any) -> list[str]:
         """What the oracle has against the server, [] when nothing."""

@@ -15,6 +15,7 @@ import yaml
 from pages import ROOT
 from scene import server_process
 
+from destination.app import make_instances
 from destination.settings import Settings, load
 
 PAGE = (ROOT / "docs" / "deploying.md").read_text("utf-8")
@@ -91,8 +92,9 @@ async def test_the_health_check_tells_a_server_that_is_gone(tmp_path: Path) -> N
     )
 
     async def exits(port: str) -> int:
+        proxied = {"PORT": port, "http_proxy": "http://127.0.0.1:9"}  # as Docker may set it
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *check[1:], env={"PORT": port}, stderr=subprocess.DEVNULL
+            sys.executable, *check[1:], env=proxied, stderr=subprocess.DEVNULL
         )
         return await process.wait()
 
@@ -111,6 +113,21 @@ def test_fly_s_file_configures_the_server(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert settings.state_url.startswith(f"sqlite:///{fly['mounts']['destination']}/")
     assert settings.server.drain < fly["kill_timeout"]
     assert fly["kill_signal"] == "SIGTERM"
+
+
+def test_an_image_is_told_its_destination_by_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No file of the operator's is in it: by Fly's file and by Cloud Run's command crm is whole."""
+    fly = tomllib.loads(block("toml"))["env"]
+    section = PAGE.split("\n## Cloud Run\n")[1].split("\n## ")[0]
+    run = dict(re.findall(r"\b(\w+__\w+)=([^,\s]+)", section))
+
+    for given in (fly, run):
+        secret = {"DESTINATION_TOKEN": "s" * 40, "DESTINATIONS__CRM__AUTH__TOKEN": "from-the-vault"}
+        instances = make_instances(configured(monkeypatch, tmp_path, **given | secret))
+        assert list(instances) == ["crm"]
+        assert instances["crm"].plugin.settings.auth.token.get_secret_value() == "from-the-vault"
 
 
 def test_render_s_file_configures_the_server(

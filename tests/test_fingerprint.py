@@ -1,12 +1,12 @@
 """Ids of what is sent: the same for the same, and for nothing else."""
 
 import json
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
+from msgspec.structs import replace
 
 import destination as ht
 from destination.fingerprint import NAMESPACE, anonymous_id

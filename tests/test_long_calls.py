@@ -1,6 +1,7 @@
 """Calls of more rows than are delivered at a time: in parts, and yet as one call."""
 
 import asyncio
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,7 @@ from destination.deadline import Deadline
 from destination.instance import Instance
 from destination.model import Batch, Rejection, Row
 from destination.protocols import hightouch, rpc
+from destination.protocols.hightouch.rows import read_rows
 from destination.tuning import Tuning
 
 MANY = 2 * CHUNK + 5_000
@@ -133,13 +135,29 @@ def test_rows_to_be_read_later_are_a_sequence():
     """Ids are known without reading; a row, or some of them, are read when they are asked for."""
     read = []
 
-    def reading(position: int) -> Row:
-        read.append(position)
-        return Row(position, f"id {position}", {})
+    def reading(start: int, end: int) -> list[Row]:
+        read.extend(range(start, end))
+        return [Row(position, f"id {position}", {}) for position in range(start, end)]
 
     later = ReadLater([f"id {n}" for n in range(9)], reading)
 
     assert (len(later), ids_of(later)[8], read) == (9, "id 8", [])
     assert [row.position for row in later[7:99]] == [7, 8]
     assert later[2].id == "id 2"
-    assert read == [7, 8, 2]
+    assert later[-1].id == "id 8"
+    assert read == [7, 8, 2, 8]
+
+
+@pytest.mark.parametrize("column", ["id", 'od"d'])
+@pytest.mark.parametrize("last", ['"x"', "7.0", '"\\ud800"'], ids=["text", "float", "not-unicode"])
+def test_ids_are_those_of_a_short_call(column: str, last: str):
+    """However they are read, ids of any kind are the same; what is no text is as it was written."""
+    name = json.dumps(column)
+    written = (f'{{{name}: {id}, "v": [1]}}'.encode() for id in (1, '"1"', last))
+    rows = [msgspec.Raw(row.replace(b"\\u", rpc.MARK)) for row in written]
+
+    short, _ = read_rows(rows, column, ["v"])
+    long, _ = read_rows(rows + rows[:1] * CHUNK, column, ["v"])
+
+    assert isinstance(long, ReadLater)
+    assert [(type(id), id) for id in ids_of(long)[:3]] == [(type(id), id) for id in ids_of(short)]

@@ -197,6 +197,7 @@ def test_a_package_of_files_is_a_kind(tmp_path):
         ("acme.py", None, "there is no such file"),
         ("acme.txt", "", "its name must end in .py"),
         ("acme.py", "raise RuntimeError('boom')", "cannot be loaded: RuntimeError: boom"),
+        ("acme.py", "import sys; sys.exit('a script')", "cannot be loaded: SystemExit: a script"),
         ("acme.py", "def broken(:", "cannot be loaded: SyntaxError"),
         ("acme.py", "x = 1", "exactly one subclass of Destination, not 0"),
         ("acme.py", GOOD.replace('kind = "{kind}"', ""), 'must say kind = "…"'),
@@ -216,7 +217,7 @@ def test_a_broken_file_says_what_is_wrong(tmp_path, name, text, why):
     assert why in raised.value.message
 
 
-@pytest.mark.parametrize("given", ["", 7, None, ["acme.py"]])
+@pytest.mark.parametrize("given", ["", 7, None, ["acme.py"], "acme\0.py"])
 def test_a_module_is_named_by_text(given):
     """Anything else is told with an example."""
     with pytest.raises(ConfigError, match=r'module = "acme\.py"'):

@@ -54,6 +54,26 @@ class TestFile:
         assert settings.address == ("127.0.0.1", 8000)
         assert settings.server == Server(deadline=25, max_body=32 * 2**20, max_rows=10_000)
 
+    def test_a_file_of_windows_is_read(self, tmp_path):
+        """With the byte order mark and the line ends that its editors write."""
+        text = '[destinations.crm]\nkind = "webhook"\nurl = "https://x"\n'
+        path = tmp_path / "windows.toml"
+        path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+
+        assert load(path).destinations == {"crm": {"kind": "webhook", "url": "https://x"}}
+
+    @pytest.mark.parametrize(
+        "text",
+        ["x = " + "[" * 50_000 + "]" * 50_000, "x = " + "9" * 5_000, "x = \udcff"],
+        ids=["deep", "long", "no text"],
+    )
+    def test_a_file_that_no_parser_likes_is_told(self, tmp_path, text):
+        """Whatever the parser raises, it is the file that is wrong."""
+        path = tmp_path / "odd.toml"
+        path.write_bytes(text.encode(errors="surrogateescape"))
+
+        assert refused(path).startswith(f"{path}: is ")
+
     def test_the_default_file_is_read(self, written):
         """``destinations.toml`` in the working folder is read when it is there."""
         written('[server]\ndeadline = 20\n[destinations.crm]\nkind = "webhook"\nurl = "https://x"')
@@ -378,7 +398,16 @@ def test_the_environment_is_taken_as_it_is_written(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("DESTINATIONS", "no JSON"), ("DESTINATIONS__CRM__HEADERS", "{"), ("PORT", "99999")],
+    [
+        ("DESTINATIONS", "no JSON"),
+        ("DESTINATIONS", "/app/destinations.py"),
+        ("DESTINATIONS", "[1]"),
+        ("DESTINATIONS", "[" * 50_000),
+        ("SERVER", "1"),
+        ("DESTINATIONS__CRM__HEADERS", "{"),
+        ("DESTINATIONS__CRM__HEADERS", "[" * 50_000 + "]" * 50_000),
+        ("PORT", "99999"),
+    ],
 )
 def test_a_variable_that_cannot_be_read_is_named(monkeypatch, tmp_path, name, value):
     """A variable that cannot be used is a configuration error, not a traceback."""

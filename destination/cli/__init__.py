@@ -1,12 +1,16 @@
 """The command line. Each command is imported when it is asked for, so that all start quickly."""
 
 import importlib
+import io
+import os
+import sys
 from collections.abc import Sequence
 from typing import IO, Any
 
 import click
 
 from destination import logs
+from destination.cli.text import safe
 from destination.errors import ConfigError
 from destination.sync import unknown
 
@@ -28,7 +32,17 @@ FAILED, USAGE, CONFIGURATION, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 130
 """Exit codes; 0 is fine."""
 
 
+NARROW = 40
+"""Columns that a table takes at least: in fewer rich leaves out what is in it."""
+
+
 class _Lazy(click.Group):
+    def main(self, *args: Any, **extra: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # it may know few characters
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **extra)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -64,6 +78,8 @@ def main() -> None:
     Exit codes: 0 fine, 1 a check failed or rows were rejected, 2 usage, 3 configuration,
     4 the server called cannot be reached.
     """  # noqa: D301 - click reads it as a mark
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        click.get_current_context().color = False
     # Standard output is for data; serve configures its log anew from the settings.
     logs.configure(level="warning", format="auto")
 
@@ -78,9 +94,9 @@ class Stop(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Three lines to standard error."""
-        click.echo(f"{click.style('Error', fg='red', bold=True)}: {self.what}", file, err=True)
-        for line in (*self.why.splitlines(), self.then):
-            click.echo(f"  {line}", file, err=True)
+        click.echo(f"{click.style('Error', fg='red', bold=True)}: {safe(self.what)}", err=True)
+        for line in (*self.why.splitlines(), *self.then.splitlines()):
+            click.echo(f"  {safe(line)}", err=True)
 
 
 def unreadable(error: ConfigError) -> Stop:
@@ -115,8 +131,10 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
         numeric = bool(rows) and all(isinstance(row[position], int) for row in rows)
         drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*(Text(str(cell)) for cell in row))
+        drawn.add_row(*(Text(safe(str(cell))) for cell in row))
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)  # a pipe has no width; rich would take 80
+    elif console.width < NARROW:
+        console = Console(width=NARROW)
     console.print(drawn)

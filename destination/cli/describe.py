@@ -21,7 +21,7 @@ from destination.cli import (
     unreadable,
 )
 from destination.cli.parameters import COLUMNS, limit_rows, needed, of_shape, parameters
-from destination.cli.text import json_text
+from destination.cli.text import json_text, safe
 from destination.errors import ConfigError
 from destination.model import Object
 from destination.plugin import Destination
@@ -201,8 +201,8 @@ async def _discovered(plugin: Destination[Any, Any]) -> Iterable[Object]:
 def _show(described: dict[str, Any]) -> None:
     settings = {name: described[name] for name in ("kind", "spec", "module") if name in described}
     told = ", ".join(f'{name} = "{value}"' for name, value in settings.items())
-    click.secho(f"{described['label'] or described['kind']} — {told}", bold=True)
-    click.echo(f"{described['description']}\n")
+    click.secho(safe(f"{described['label'] or described['kind']} — {told}"), bold=True)
+    click.echo(f"{safe(described['description'])}\n")
     for title in ("settings", "common_settings", "options"):
         rows = [
             [

@@ -23,7 +23,8 @@ def put_into(page: Path, text: str) -> None:
         Stop: The page cannot be read or written, or has no marks.
     """
     try:
-        before, _, rest = page.read_text("utf-8").partition(BEGIN)
+        with page.open(encoding="utf-8", newline="") as file:
+            before, _, rest = file.read().partition(BEGIN)
         _, mark, after = rest.partition(END)
         if not mark:
             raise Stop(
@@ -32,7 +33,12 @@ def put_into(page: Path, text: str) -> None:
                 "Put them where it shall stand.",
                 USAGE,
             )
-        page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", "utf-8")
+        end = "\r\n" if rest.startswith("\r\n") else "\n"
+        put = f"{BEGIN}\n{text}\n{END}".replace("\n", end)
+        page.write_text(f"{before}{put}{after}", "utf-8", newline="")
+    except UnicodeDecodeError:
+        why = "It is not text in UTF-8."
+        raise Stop(f"{page} cannot be read.", why, "Write it in UTF-8.", USAGE) from None
     except OSError as error:
         raise Stop(
             f"{page} cannot be written.", error.strerror or "", "Name a page that is there.", USAGE

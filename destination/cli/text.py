@@ -6,9 +6,6 @@ from typing import Any
 
 import msgspec
 
-SHORT = 4
-"""A text of fewer characters is looked for as a word only."""
-
 
 def shown(value: object, most: int = 300) -> str:
     """Other people's text as one line without control characters, cut off where it is long."""
@@ -17,15 +14,20 @@ def shown(value: object, most: int = 300) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def safe(text: str) -> str:
+    """The text, in its lines, without a character that a terminal might obey."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
 def visible(text: str) -> str:
-    """The whole text, with what a terminal might obey written as JSON writes it."""
+    """The whole text, on one line, with what a terminal might obey written as JSON writes it."""
     return _OBEYED.sub(lambda found: _written(found[0]), text)
 
 
 def json_text(value: Any) -> str:
     """A value as indented JSON, every character of which can be shown."""
     text = msgspec.json.format(msgspec.json.encode(value, enc_hook=str)).decode()
-    return "\n".join(map(visible, text.split("\n")))
+    return safe(text)
 
 
 def _written(character: str) -> str:
@@ -33,12 +35,6 @@ def _written(character: str) -> str:
 
 
 _OBEYED = re.compile(r"[^ -~]")
-
-
-def sought(text: str) -> str:
-    """A pattern that finds this text; a short one as a word only, or it would be everywhere."""
-    escaped = re.escape(text)
-    return escaped if len(text) >= SHORT else rf"(?<!\w){escaped}(?!\w)"
 
 
 def counted(count: int, noun: str) -> str:

@@ -11,6 +11,7 @@ import math
 import re
 from codecs import getincrementaldecoder
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,9 @@ MAX_TOKENS = 5_000_000
 MAX_SURROGATES = 100_000
 """Escapes of surrogates in a body up to which lone ones among them are looked for."""
 
+NO_TOKENS = bytes({*range(256)} - {*b"{[,:"})
+"""All other characters."""
+
 TEXT_PART = 1024 * 1024
 """Bytes that are looked at together."""
 
@@ -60,11 +64,13 @@ class Call:
         target: What the methods act on, such as a destination.
         deadline: When the answer must be out.
         rows_left: How many rows the call, all members of an array batch together, may still bring.
+        nested: Lists and objects in the body; brackets that stand in text count too.
     """
 
     target: Any
     deadline: Deadline
     rows_left: int
+    nested: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,7 @@ async def answer(methods: Mapping[str, Method], body: bytes, call: Call) -> byte
     It always is valid JSON, and its ids are the request's, byte for byte.
     """
     try:
+        call.nested = _nesting(body)
         items, is_batch = _parse(body)
     except (ValueError, RecursionError) as error:
         return error_body(PARSE_ERROR, _parse_problem(error))
@@ -145,17 +152,25 @@ def error_body(code: int, message: str, id: msgspec.Raw = NULL, data: Any = None
     return _encoder.encode({"jsonrpc": "2.0", "error": error, "id": id})
 
 
-def _parse(body: bytes) -> tuple[list[msgspec.Raw], bool]:
-    body = body.removeprefix(b"\xef\xbb\xbf")
-    if len(body) > MAX_TOKENS < sum(map(body.count, (b"{", b"[", b",", b":"))):
+def _nesting(body: bytes) -> int:
+    """How many lists and objects the body has at most. Raises ValueError for too many values."""
+    tokens = body.translate(None, delete=NO_TOKENS)
+    if len(tokens) > MAX_TOKENS:
         raise ValueError("too many values")
+    return tokens.count(b"[") + tokens.count(b"{")
+
+
+def _parse(body: bytes) -> tuple[list[msgspec.Raw | _Envelope], bool]:
+    body = body.removeprefix(b"\xef\xbb\xbf")
     _check_text(body)
+    with suppress(msgspec.DecodeError, RecursionError):
+        return [_envelope.decode(body)], False  # most often; what else there is, is told below
     try:
         whole = _raw.decode(body)
     except msgspec.DecodeError:
         whole = _raw.decode(_marked(body))
     if bytes(whole)[:1] == b"[":
-        return _items.decode(whole), True
+        return [*_items.decode(whole)], True
     return [whole], False
 
 
@@ -192,7 +207,9 @@ def _parse_problem(error: Exception) -> str:
             return f"Parse error: {error}"
 
 
-async def _one(methods: Mapping[str, Method], item: msgspec.Raw, call: Call) -> bytes | None:
+async def _one(
+    methods: Mapping[str, Method], item: msgspec.Raw | _Envelope, call: Call
+) -> bytes | None:
     try:
         envelope = _read(item)
     except _Invalid as error:
@@ -220,9 +237,9 @@ def _written(response: Any) -> bytes:
         return error_body(INTERNAL_ERROR, caught(error), response["id"])
 
 
-def _read(item: msgspec.Raw) -> _Envelope:
+def _read(item: msgspec.Raw | _Envelope) -> _Envelope:
     try:
-        envelope = _envelope.decode(item)
+        envelope = item if isinstance(item, _Envelope) else _envelope.decode(item)
     except (ValueError, RecursionError):
         raise _Invalid("a request is an object") from None
     id = envelope.id

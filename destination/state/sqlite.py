@@ -44,13 +44,18 @@ CREATE TABLE IF NOT EXISTS deliveries (
     owner TEXT,         -- by whom
     sent INTEGER,       -- 1 when it may have gone out
     until REAL          -- when the claim no longer counts, should it never be settled
-) WITHOUT ROWID;
+);                      -- in the order of the claims: rows that are settled together lie together
 CREATE TABLE IF NOT EXISTS notes (key BLOB PRIMARY KEY, note TEXT NOT NULL) WITHOUT ROWID;
 """
 
 FIND = "SELECT * FROM deliveries WHERE key IN"
 READ = "SELECT key, note FROM notes WHERE key IN"
-PUT = "REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+PUT = """
+INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE
+    SET content = excluded.content, delivered = excluded.delivered, expires = excluded.expires,
+        claimed = excluded.claimed, owner = excluded.owner, sent = excluded.sent,
+        until = excluded.until
+"""
 UPDATES = {
     Outcome.UNDER_WAY: "UPDATE deliveries SET sent = 1 WHERE key = ?",
     Outcome.NOT_SENT: """

@@ -20,12 +20,19 @@ def within(auth: object) -> Iterator[object]:
         yield from within(part)
 
 
+def held_by(auth: object) -> Iterator[str]:
+    """The secrets that a way of being let in has now, beside those of the settings."""
+    for part in within(auth):
+        yield from getattr(part, "secrets", ())
+
+
 class HeaderAuth(httpx.Auth):
     """One header with a secret value, such as ``Authorization: Bearer …`` or ``X-Api-Key: …``."""
 
     def __init__(self, name: str, value: str) -> None:
         self._name = name
         self._value = value
+        self.secrets = (value.split(" ", 1)[-1],)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Put the header on the request."""
@@ -47,6 +54,7 @@ class QueryAuth(httpx.Auth):
 
     def __init__(self, name: str, value: str) -> None:
         self._pair = f"{quote(name, safe='')}={quote(value, safe='')}".encode()
+        self.secrets = (value,)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send a copy whose URL ends with the parameter."""

@@ -5,8 +5,8 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
+from secrets import token_hex
 from typing import Any, Literal
-from uuid import uuid4
 
 import httpx
 import structlog
@@ -142,7 +142,7 @@ class VendorClient:
                 "Content-Type": "application/json",
                 **(options.get("headers") or {}),
             }
-        options["extensions"] = {REQUEST_ID: uuid4().hex, **(options.get("extensions") or {})}
+        options["extensions"] = {REQUEST_ID: token_hex(16), **(options.get("extensions") or {})}
         again = method in IDEMPOTENT if repeatable is None else repeatable
         delivery = DELIVERY.get(None) or Delivery(Deadline(math.inf))
         self._budget.first(_now())

@@ -3,7 +3,7 @@
 import secrets
 import time
 from base64 import b64encode
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from urllib.parse import quote_plus
@@ -15,6 +15,25 @@ JWT_LIFE = 300
 
 JWT_BEFORE = 30
 """Seconds by which an assertion is dated back, for a vendor whose clock is behind."""
+
+LONGEST_SECRET, SHORTEST_SECRET = 8192, 6
+"""Characters of what comes with a token and is kept out of texts."""
+
+NO_SECRETS = frozenset(
+    {
+        "audience",
+        "client_id",
+        "error",
+        "expires_in",
+        "expiresInSeconds",
+        "grant_type",
+        "resource",
+        "scope",
+        "token_type",
+        "tokenType",
+    }
+)
+"""What may be shown of a request for a token and of its answer."""
 
 Key = jwt.algorithms.AllowedPrivateKeys
 
@@ -60,6 +79,21 @@ class Token:
     value: str = field(repr=False)
     until: float
     answer: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def secrets(self) -> Iterator[str]:
+        """What must not be shown of it; the token itself is the last."""
+        yield from secret_members(self.answer)
+        yield self.value[:LONGEST_SECRET]
+
+
+def secret_members(told: Mapping[str, Any]) -> Iterator[str]:
+    """What must not be shown of a request for a token, or of its answer."""
+    for name, value in told.items():
+        if name in NO_SECRETS or not isinstance(value, str):
+            continue
+        if len(value) >= SHORTEST_SECRET and not value.isdigit():
+            yield value[:LONGEST_SECRET]
 
 
 Renewing = Generator[TokenRequest, Token, Token]

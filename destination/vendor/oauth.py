@@ -7,6 +7,7 @@ rules hold for its address, and within a share of the same attempt's time.
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,6 +17,9 @@ from destination.errors import DestinationError, UnavailableError
 from destination.vendor.auth import ERRAND
 from destination.vendor.grants import Grant, Token, TokenRequest
 from destination.vendor.tokens import NO_TOKEN, Renewal, detached
+
+MANY_SECRETS = 16
+"""Tokens, and what came with them, that are kept out of texts: an old one may still be quoted."""
 
 SHARE_OF_TIME = 0.5
 """The share of an attempt's time in which a token must be there: the rows need the rest."""
@@ -39,6 +43,7 @@ class TokenAuth(httpx.Auth):
         self._scope = scope
         self._lock = asyncio.Lock()
         self._outcome: Token | DestinationError | None = None
+        self.secrets: deque[str] = deque(maxlen=MANY_SECRETS)
 
     async def async_auth_flow(
         self, request: httpx.Request
@@ -51,7 +56,7 @@ class TokenAuth(httpx.Auth):
             until = _now() + (end - _now()) * SHARE_OF_TIME
             async with self._turn(held, until) as due:
                 if due:
-                    renewal = Renewal(self._grant, _now())
+                    renewal = Renewal(self._grant, _now(), self.secrets)
                     while asked := renewal.request:
                         began = _now()
                         answer = yield self._errand(asked, request, until)

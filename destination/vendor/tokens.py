@@ -1,6 +1,7 @@
 """A token endpoint's answers: read within bounds, a token or why there is none."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -44,10 +45,14 @@ class Renewal:
     One renewal by a grant.
 
     ``request`` is what to ask next; None once ``token`` is there.
+
+    Args:
+        secrets: Takes what must not be shown of the answers.
     """
 
-    def __init__(self, grant: Grant, now: float) -> None:
+    def __init__(self, grant: Grant, now: float, secrets: deque[str]) -> None:
         self._renewing = grant.renew(now)
+        self._secrets = secrets
         self.request: TokenRequest | None = None
         self.token: Token | None = None
         self._go_on(partial(next, self._renewing))
@@ -70,6 +75,7 @@ class Renewal:
         except DestinationError as error:
             self._go_on(partial(self._renewing.throw, error))
         else:
+            self._secrets.extend(token.secrets)
             self._go_on(partial(self._renewing.send, token))
 
     def _go_on(self, step: Callable[[], TokenRequest]) -> None:

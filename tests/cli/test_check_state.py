@@ -35,6 +35,24 @@ async def test_the_file_can_be_written_and_read_and_is_not_left_behind(tmp_path:
     assert files(tmp_path) == ["state.db"]
 
 
+@pytest.mark.parametrize("name", ["state[1].db", "*.db", "a?b"])
+async def test_a_name_of_any_characters_leaves_nothing_behind(tmp_path: Path, name: str) -> None:
+    """What was made to try it is removed by its own name."""
+    found = await told(tmp_path, STATE_URL=f"sqlite:///{tmp_path}/{name}")
+
+    assert found.of("state", None) == [("ok", f"{tmp_path}/{name} can be written and read")]
+    assert files(tmp_path) == []
+
+
+async def test_a_link_is_judged_by_where_it_leads(tmp_path: Path) -> None:
+    """One that leads nowhere cannot be written, though the folder that it is in can be."""
+    (tmp_path / "state.db").symlink_to(tmp_path / "nowhere" / "state.db")
+    [(outcome, says)] = (await told(tmp_path)).of("state", None)
+
+    assert (outcome, "No such file or directory" in says) == ("failed", True)
+    assert files(tmp_path) == ["state.db"]
+
+
 async def test_a_folder_that_is_not_there_fails(tmp_path: Path) -> None:
     """A file that was named must be usable."""
     found = await told(tmp_path, STATE_URL=f"sqlite:///{tmp_path}/nowhere/state.db")

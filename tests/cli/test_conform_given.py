@@ -35,7 +35,7 @@ def test_the_first_three_rows_are_the_sample(tmp_path: Path) -> None:
         ("Ada and ADA, Adam", "[first_name] and [first_name], Adam"),
         ("ada@example.com", "[email]"),
         ("g\\u00f6del", "[last_name]"),
-        (f"Bearer {SECRET}", "[secret]"),
+        (f"Bearer {SECRET}", "Bearer [secret]"),
         (f"token={SECRET};", "token=[secret];"),
         ("tenant 7, 77", "tenant [secret], 77"),
         ("p-1 p-19", "[id] p-19"),

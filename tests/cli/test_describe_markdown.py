@@ -34,6 +34,30 @@ def test_only_what_stands_between_the_marks_is_written(tmp_path: Path) -> None:
     assert "\nold\n" not in once
 
 
+def test_line_ends_stay_as_they_are(tmp_path: Path) -> None:
+    """A page of Windows keeps its own, and what is written has them too."""
+    page = tmp_path / "page.md"
+    page.write_bytes(b"\xef\xbb\xbf" + MARKED.replace("\n", "\r\n").encode())
+
+    assert command(tmp_path, "describe", "slack", "--into", "page.md").returncode == 0
+
+    written = page.read_bytes()
+    assert written.startswith(b"\xef\xbb\xbf# Acme\r\n\r\n")
+    assert written.count(b"\n") == written.count(b"\r\n")
+    assert b"### Settings" in written
+
+
+def test_a_page_in_another_encoding_is_left_alone(tmp_path: Path) -> None:
+    """It is told, and nothing is written."""
+    page = tmp_path / "page.md"
+    page.write_bytes(MARKED.encode("utf-16"))
+
+    done = command(tmp_path, "describe", "slack", "--into", "page.md")
+
+    assert (done.returncode, "not text in UTF-8" in done.stderr) == (2, True)
+    assert page.read_bytes() == MARKED.encode("utf-16")
+
+
 @pytest.mark.parametrize("content", ["# Acme\n", MARKED.partition("<!-- described: end")[0], None])
 def test_a_page_without_marks_is_left_alone(tmp_path: Path, content: str | None) -> None:
     """It is told which marks are missing, or that there is no page; nothing is written."""

@@ -235,6 +235,7 @@ def test_what_cannot_be_written_whole_is_not_written(tmp_path: Path) -> None:
 
     assert "file" in refused(tmp_path, "my-crm", "--into", "file")
     assert "Not a directory" in refused(tmp_path, "my-crm", "--into", "file/below")
+    assert "name too long" in refused(tmp_path, "my-crm", "--into", "a" * 300)
 
 
 @pytest.mark.parametrize(

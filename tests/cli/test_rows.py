@@ -12,7 +12,7 @@ import pytest
 
 from destination.cli import Stop
 from destination.cli.rows import Table
-from destination.cli.rows.sources import read_rows
+from destination.cli.rows.sources import read_rows, read_table
 from destination.cli.rows.tables import plain
 
 
@@ -41,6 +41,22 @@ def test_tabs_separate_where_the_name_says_so(tmp_path: Path) -> None:
 def test_a_cell_may_be_long(tmp_path: Path) -> None:
     """A cell of a megabyte is read."""
     assert len(table(tmp_path, "rows.csv", f"id\n{'x' * 2**20}\n").rows[0]["id"]) == 2**20
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.csv", "id\n\n1\n\n2\n3,4\n"),
+        ("rows.jsonl", '\n{"id": "1"}\n\n{"id": "2"}\nno JSON\n'),
+    ],
+)
+def test_of_a_long_file_only_the_beginning_is_read(tmp_path: Path, name: str, content: str) -> None:
+    """So many rows; what comes after them is not looked at, and blank lines do not count."""
+    (tmp_path / name).write_text(content)
+
+    assert read_table(tmp_path / name, None, 2).rows == [{"id": "1"}, {"id": "2"}]
+    with pytest.raises(Stop):
+        read_table(tmp_path / name, None, 3)
 
 
 def test_columns_of_json_lines_are_those_of_all_rows(tmp_path: Path) -> None:

@@ -452,7 +452,7 @@ async def test_only_the_first_rows_of_a_file_are_tried(tmp_path: Path) -> None:
         )
 
     assert len(few["rows"]) == len(echo.sent) == 10
-    assert few["notes"][0] == "rows.json has 30 rows; the first 10 are tried (--limit)."
+    assert few["notes"][0] == "rows.json has more than 10 rows; no others are tried (--limit)."
     assert (few["id_column"], few["rows"][3]["id"]) == ("key", 3)
     assert [row["id"] for row in more["rows"]][-1] == "11@example.com"
 

@@ -9,42 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 from commands import command_beside
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from echo import Echo, Sent, echoing
+from schemes import SCHEMES
 
-KEY = (
-    ec.generate_private_key(ec.SECP256R1())
-    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    .decode()
-)
-CLIENT = {"token_url": "{url}/token", "client_id": "shop", "client_secret": "canary client+secret"}
-WEBHOOK_SECRET = "whsec_" + b64encode(b"canary" * 5).decode()
-
-SCHEMES: dict[str, dict[str, Any]] = {
-    "bearer": {"auth": {"scheme": "bearer", "token": "canary-bearer"}},
-    "basic": {"auth": {"scheme": "basic", "username": "shop", "password": 'canary "pass/word'}},
-    "header": {"auth": {"scheme": "header", "name": "X-Thing", "value": "canary-header"}},
-    "query": {"auth": {"scheme": "query", "name": "thing", "value": "canary&query=1"}},
-    "client credentials": {"auth": {"scheme": "oauth2_client_credentials", **CLIENT}},
-    "client credentials in the body": {
-        "auth": {"scheme": "oauth2_client_credentials", "client_auth": "body", **CLIENT}
-    },
-    "refresh token": {
-        "auth": {"scheme": "oauth2_refresh_token", "refresh_token": "canary-first", **CLIENT}
-    },
-    "service account": {
-        "auth": {
-            "scheme": "oauth2_service_account",
-            "token_url": "{url}/token",
-            "issuer": "shop",
-            "algorithm": "ES256",
-            "private_key": KEY,
-        }
-    },
-    "hmac": {"signing": {"scheme": "hmac", "secret": "canary-hmac", "header": "X-Proof"}},
-    "standard webhooks": {"signing": {"scheme": "standard_webhooks", "secrets": [WEBHOOK_SECRET]}},
-}
 ROW = '{"id": 1, "email": "ann@example.com"}'
 
 
@@ -155,3 +122,18 @@ async def test_an_address_that_is_a_secret_shows_its_host(tmp_path: Path) -> Non
     assert "POST http://127.0.0.1:9/[secret]\n" in done.stdout
     assert "Hello Ann" in done.stdout
     assert "canary" not in done.stdout + done.stderr
+
+
+async def test_a_scheme_and_a_host_are_no_secret(tmp_path: Path) -> None:
+    """A variable may be called after a secret and hold an address: others stay readable."""
+    async with echoing() as echo:
+        done = await command_beside(
+            tmp_path,
+            *("try", "crm", "--row", ROW),
+            DESTINATIONS=configured(echo),
+            AUTH_URL="http://127.0.0.1:1/hidden-away",
+            DATABASE_TOKEN="http://user:pass-of-mine@127.0.0.1/",
+        )
+
+    assert f"POST {echo.url}/rows\n" in done.stdout
+    assert "[secret]" not in done.stdout

@@ -246,7 +246,7 @@ class TestCheck:
         """It reads, and sends no event."""
         async with stage(**settings) as store:
             await store.tell(**behavior)
-            assert str(await store.check()).startswith(says)
+            assert (await store.check()).startswith(says)
 
             assert await store.requests() == []
 

@@ -226,13 +226,13 @@ class TestCheck:
             said = await segment.subject.instance.check()
             assert await segment.held() == {}
 
-        assert said == "Relay42 knows the credentials for site 1234"
+        assert said.says == "Relay42 knows the credentials for site 1234"
 
     @pytest.mark.parametrize("status", [400, 404])
     async def test_a_profile_that_is_not_there_is_no_matter(self, status):
         """How that is answered is not documented."""
         async with endpoint(status, usual=TO_API) as (segment, kept):
-            assert await segment.subject.instance.check()
+            assert (await segment.subject.instance.check()).says
 
         assert kept.lines == ["GET /v1/site-1234/profiles/42/facts?partnerId=destination-check"]
 

@@ -366,7 +366,7 @@ class TestAccess:
     async def test_a_check_writes_nothing(self, status):
         """It asks both addresses for their options; any answer but "who are you?" will do."""
         async with endpoint(status, remove_endpoint="{url}/gone") as (segment, kept):
-            assert await segment.subject.instance.check() is None
+            assert not (await segment.subject.instance.check()).says
 
         assert kept.lines == ["OPTIONS /segments", "OPTIONS /gone"]
 

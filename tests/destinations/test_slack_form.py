@@ -179,7 +179,7 @@ class TestCheck:
     async def test_a_webhook_is_asked_without_posting(self):
         """An incoming webhook refuses an empty message, and that it does shows that it is there."""
         async with stage(webhook=True) as slack:
-            assert await self.check(slack) == "the incoming webhook is there"
+            assert await self.check(slack) == Checked("the incoming webhook is there")
             assert await slack.messages() == []
 
     async def test_a_webhook_that_was_removed_fails(self):

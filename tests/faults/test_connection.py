@@ -93,7 +93,8 @@ class TestConnecting:
         answer = await scene.call("add", rows(5))
 
         assert answer.rejected == dict.fromkeys(range(1, 6), NOT_CONNECTED)
-        assert 0.4 <= answer.seconds < 1.4
+        assert answer.lasted >= 0.4
+        assert answer.seconds < 1.4
         await scene.heals()
 
     async def test_f02_an_attempt_s_own_time_bounds_connecting_too(self, stage):
@@ -178,7 +179,8 @@ class TestTime:
         answer = await scene.call("add", rows(5))
 
         assert answer.rejected == dict.fromkeys(range(1, 6), NOT_CONNECTED)
-        assert 0.4 <= answer.seconds < 1.4
+        assert answer.lasted >= 0.4
+        assert answer.seconds < 1.4
         assert scene.inside.received == 0
         await scene.heals()
 
@@ -196,7 +198,8 @@ class TestTime:
         answer = await scene.call("add", rows(count))
 
         assert answer.rejected == dict.fromkeys(range(1, count + 1), TIMED_OUT)
-        assert TIMEOUT - TOLERANCE <= answer.seconds <= TIMEOUT + TOLERANCE
+        assert answer.lasted >= TIMEOUT - TOLERANCE
+        assert answer.seconds <= TIMEOUT + TOLERANCE
         assert scene.proxy.connections == count
         await scene.heals()
 
@@ -220,7 +223,8 @@ class TestTime:
         answer = await scene.call("add", rows(1))
 
         assert answer.rejected == rejected
-        assert TIMEOUT - TOLERANCE <= answer.seconds <= TIMEOUT + TOLERANCE
+        assert answer.lasted >= TIMEOUT - TOLERANCE
+        assert answer.seconds <= TIMEOUT + TOLERANCE
         assert scene.effects() == {1: 1}
         await scene.heals()
 
@@ -233,7 +237,7 @@ class TestTime:
         answer = await scene.call("add", sent)
 
         assert answer.rejected == dict.fromkeys(range(1, 51), TIMED_OUT)
-        assert answer.seconds <= TIMEOUT + 1  # ten megabytes are read and mapped as well
+        assert answer.seconds <= TIMEOUT + 4  # ten megabytes are read and mapped as well
         assert scene.proxy.received < 9 * MIB
         assert scene.requests() == 0
         await scene.heals()

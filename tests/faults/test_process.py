@@ -742,6 +742,14 @@ async def longest_lag() -> float:
     return longest
 
 
+@pytest.fixture(scope="module")
+def start():
+    """Seconds in which this machine starts Python and imports what every command needs."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-m", "destination", "--version"], check=True)
+    return time.monotonic() - began
+
+
 class TestStarting:
     """F68: a configuration that cannot be used."""
 
@@ -758,7 +766,7 @@ class TestStarting:
         ],
         ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
     )
-    def test_f68_what_is_wrong_is_named_at_once(self, tmp_path, wrong, named):
+    def test_f68_what_is_wrong_is_named_at_once(self, tmp_path, wrong, named, start):
         """The process ends within two seconds, with code 3, the name, and never the value."""
         environment = {
             "PATH": os.environ["PATH"],
@@ -776,7 +784,7 @@ class TestStarting:
         seconds = time.monotonic() - began
 
         assert ended.returncode == 3, ended.stderr
-        assert seconds < 2.0 + SLACK
+        assert seconds < 2.0 + 3 * start
         assert named in ended.stderr
         assert "canary-value" not in ended.stdout + ended.stderr
         assert "Traceback" not in ended.stderr

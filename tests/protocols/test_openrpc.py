@@ -1,11 +1,14 @@
 """``rpc.discover``: the methods described by OpenRPC, as they are."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT7
 from support import Serve
 
 from destination.protocols.hightouch import METHODS, SERVED
@@ -31,6 +34,26 @@ def checked(document: dict[str, Any], schema: dict[str, Any], value: Any) -> Non
     whole = {**schema, "components": document["components"]}
     jsonschema.Draft202012Validator.check_schema(whole)
     jsonschema.validate(value, whole, cls=jsonschema.Draft202012Validator)
+
+
+META_SCHEMA = os.environ.get("OPENRPC_META_SCHEMA")
+"""A file with OpenRPC's meta-schema, as https://meta.open-rpc.org has it."""
+
+
+@pytest.mark.skipif(META_SCHEMA is None, reason="OPENRPC_META_SCHEMA names no file")
+def test_the_document_is_one_of_openrpc(document: dict[str, Any]) -> None:
+    """It is valid by OpenRPC's own meta-schema, which tells one with a mistake from it."""
+    meta = json.loads(Path(META_SCHEMA or "").read_text("utf-8"))
+    # It refers to a meta-schema of JSON Schema that names the parts of draft 7 in its own way.
+    draft7 = jsonschema.Draft7Validator.META_SCHEMA
+    reference = {"JSONSchemaObject": {"properties": {"$ref": draft7["properties"]["$ref"]}}}
+    own = Resource({**draft7, "definitions": draft7["definitions"] | reference}, DRAFT7)
+    tools = "https://meta.json-schema.tools"
+    registry = Registry[Any]().with_resources([(tools, own), (f"{tools}/", own)])
+    valid = jsonschema.Draft7Validator(meta, registry=registry).is_valid
+
+    assert valid(document)
+    assert not valid({**document, "methods": [{"name": "add"}]})
 
 
 async def test_a_server_describes_itself(serve: Serve, document: dict[str, Any]) -> None:

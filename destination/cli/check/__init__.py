@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from destination.cli import CONFIGURATION, FAILED, Stop, config_option, json_option, unreadable
+from destination.cli import (
+    CONFIGURATION,
+    FAILED,
+    INTERRUPTED,
+    Stop,
+    config_option,
+    json_option,
+    unreadable,
+)
 from destination.cli.check.finding import Finding, Group, Level, each_failed, ok
 from destination.cli.check.one import configured, file
 from destination.cli.check.platform import platform
@@ -41,7 +49,12 @@ def check_command(names: tuple[str, ...], config: str | None, *, as_json: bool) 
     """
     files = [Path(name) for name in names if name.lower().endswith(SUFFIXES)]
     chosen = [name for name in names if Path(name) not in files]
-    groups = asyncio.run(_groups(files, chosen, Path(config) if config else None))
+    try:
+        groups = asyncio.run(_groups(files, chosen, Path(config) if config else None))
+    except KeyboardInterrupt:
+        raise Stop(
+            "The check was interrupted.", "Nothing is told of it.", "Run it again.", INTERRUPTED
+        ) from None
     if as_json:
         click.echo(json_text(document(groups)))
     else:
@@ -102,7 +115,7 @@ def _chosen(document: Mapping[str, Any], names: Sequence[str]) -> dict[str, Mapp
     """The destinations of these names, or all; those that are no tables are told elsewhere."""
     told = document.get("destinations")
     tables = told if isinstance(told, Mapping) else {}
-    if not tables:
+    if told is None or told == {}:
         raise Stop(
             "There is nothing to check.",
             "No destination is configured.",

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from destination.cli.check.finding import Group, Level
-from destination.cli.text import counted
+from destination.cli.text import counted, safe
 
 COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILED: "red"}
 
@@ -38,10 +38,10 @@ def lines(groups: Sequence[Group]) -> Iterator[str]:
     """A line for each finding, below the name of what it is about; the sum at the end."""
     for group in groups:
         kind = f" ({group.kind})" if group.kind else ""
-        yield click.style(f"{group.name or 'server'}{kind}", bold=True)
+        yield click.style(safe(f"{group.name or 'server'}{kind}"), bold=True)
         for finding in group.findings:
             word = click.style(f"{finding.level:<7}", fg=COLOURS[finding.level])
-            yield f"  {word}  {finding.subject:<12}  {finding.says}"
+            yield f"  {word}  {finding.subject:<12}  {safe(finding.says)}"
         yield ""
     yield total(groups)
 

@@ -1,9 +1,11 @@
 """Whether what was delivered can be remembered, and for how long."""
 
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from destination.cli.check.finding import Finding, failed, ok, warning
@@ -33,8 +35,9 @@ async def state(url: str, where: Platform | None) -> list[Finding]:
         return [ok(SUBJECT, "deliveries are remembered until the server stops (STATE_URL)")]
     try:
         await _tried(path)
-    except StoreError as error:
-        return [_unusable(path, str(error), named=bool(url))]
+    except (StoreError, OSError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        return [_unusable(path, why, named=bool(url))]
     found = [*_space(path), *_lost(path, where)]
     return found or [ok(SUBJECT, f"{path} can be written and read")]
 
@@ -54,6 +57,7 @@ async def _tried(path: Path) -> None:
 @contextmanager
 def _place(path: Path) -> Iterator[Path]:
     """The file, or where there is none another beside it that is removed again."""
+    path = Path(os.path.realpath(path))  # a link may lead elsewhere, and to nothing
     if path.exists():
         yield path
         return
@@ -61,7 +65,7 @@ def _place(path: Path) -> Iterator[Path]:
     try:
         yield tried
     finally:
-        for file in path.parent.glob(f"{tried.name}*"):
+        for file in path.parent.glob(f"{escape(tried.name)}*"):
             with suppress(OSError):
                 file.unlink()
 

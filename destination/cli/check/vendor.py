@@ -7,7 +7,6 @@ from destination.cli.check.watch import Seen
 from destination.cli.text import shown
 from destination.errors import NOT_SENT, Code, DestinationError, reason
 from destination.instance import Instance
-from destination.model import Checked
 from destination.vendor.auth import within
 from destination.vendor.grants import ServiceAccount
 from destination.vendor.oauth import TokenAuth
@@ -35,8 +34,6 @@ async def vendor(instance: Instance, seen: Seen) -> list[Finding]:
         if not seen.answered:
             return [failed("reachability", _told(error, seen.words))]
         return [*_reached(seen), failed("credentials", _told(error))]
-    if not isinstance(checked, Checked):
-        checked = Checked(checked or "")
     says = checked.says or "the vendor accepts them"
     warnings = [*checked.warnings, *_withheld(instance)]
     return [

@@ -8,7 +8,7 @@ import click
 from destination import registry
 from destination.cli import Stop
 from destination.cli.new.drafts import FORMATS
-from destination.cli.new.files import CONFIGURATION, texts, write
+from destination.cli.new.files import CONFIGURATION, has_one, texts, write
 from destination.cli.new.names import Name
 
 ROW = "id=1 email=ann@example.com"
@@ -63,7 +63,7 @@ def new_command(name: str, into: Path, form: str | None, *, spec: bool) -> None:
         ) from None
     files = texts(chosen, (form or "toml") if spec else None)
     configuration = files[CONFIGURATION]
-    if has_configuration := (into / CONFIGURATION).exists():
+    if has_configuration := has_one(into):
         del files[CONFIGURATION]
     write(into, files)
     _show(f"Written to {into.absolute()}:", _meanings(files))

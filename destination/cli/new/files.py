@@ -40,6 +40,14 @@ def texts(name: Name, spec: str | None) -> dict[str, str]:
     return {**files, f"{name.stem}.md": page, CONFIGURATION: configuration}
 
 
+def has_one(folder: Path) -> bool:
+    """Whether the folder has a configuration already; one that cannot be looked into has none."""
+    try:
+        return (folder / CONFIGURATION).exists()
+    except OSError:
+        return False
+
+
 def write(folder: Path, files: Mapping[str, str]) -> None:
     """
     Make new files in a folder, which is made too, or none.

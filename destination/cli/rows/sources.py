@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -41,28 +42,28 @@ def read_rows(path: Path, query: str | None, id_column: str) -> Table:
     return table
 
 
-def read_table(path: Path, query: str | None) -> Table:
-    """The same, by whatever column they are known."""
+def read_table(path: Path, query: str | None, most: int | None = None) -> Table:
+    """The same, by whatever column they are known; of a long file perhaps so many rows only."""
     try:
-        return _read(path, query)
+        return _read(path, query, most)
     except OSError as error:
         raise Stop(f"{path} cannot be read.", error.strerror or "", "Name another file.") from None
 
 
-def _read(path: Path, query: str | None) -> Table:
+def _read(path: Path, query: str | None, most: int | None) -> Table:
     from destination.cli.rows.tables import read_parquet, read_sqlite
 
     suffix = path.suffix.lower()
     if query is not None:
-        return read_sqlite(path, query)
+        return read_sqlite(path, query, most)
     if suffix in CSV:
-        return _read_csv(path, CSV[suffix])
+        return _read_csv(path, CSV[suffix], most)
     if suffix in JSON_LINES:
-        return _read_json_lines(path)
+        return _read_json_lines(path, most)
     if suffix in JSON:
         return _read_json(path)
     if suffix in PARQUET:
-        return read_parquet(path)
+        return read_parquet(path, most)
     if suffix in SQLITE:
         raise Stop(
             f"Of {path} it is not known what to send.",
@@ -76,7 +77,7 @@ def _read(path: Path, query: str | None) -> Table:
     )
 
 
-def _read_csv(path: Path, delimiter: str) -> Table:
+def _read_csv(path: Path, delimiter: str, most: int | None) -> Table:
     csv.field_size_limit(LONGEST_CELL)
     with path.open(newline="", encoding="utf-8-sig") as file:
         lines = csv.reader(file, delimiter=delimiter, strict=True)
@@ -84,15 +85,14 @@ def _read_csv(path: Path, delimiter: str) -> Table:
             columns = next(lines, [])
             _check_columns(path, columns)
             rows = []
-            for cells in lines:
-                if len(cells) == len(columns):
-                    rows.append(dict(zip(columns, (cell or None for cell in cells), strict=True)))
-                elif cells:
+            for cells in islice(filter(None, lines), most):
+                if len(cells) != len(columns):
                     raise _wrong(
                         path,
                         f"{len(cells)} cells where there are {len(columns)} columns",
                         lines.line_num,
                     )
+                rows.append(dict(zip(columns, (cell or None for cell in cells), strict=True)))
         except UnicodeDecodeError:
             raise _wrong(path, "text that is not UTF-8", lines.line_num + 1) from None
         except csv.Error as error:
@@ -108,13 +108,12 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
             raise _wrong(path, f'two columns called "{name}"' if name else "a nameless column", 1)
 
 
-def _read_json_lines(path: Path) -> Table:
+def _read_json_lines(path: Path, most: int | None) -> Table:
     decoder, rows = msgspec.json.Decoder(dict[str, Any]), list[Row]()
     columns: dict[str, None] = {}
     with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
+        filled = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+        for number, line in islice(filled, most):
             try:
                 row = decoder.decode(line.removeprefix(b"\xef\xbb\xbf"))
             except (ValueError, RecursionError) as error:

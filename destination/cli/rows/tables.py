@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from destination.cli import Stop
 from destination.cli.rows import Row, Table
 
 
-def read_sqlite(path: Path, query: str) -> Table:
+def read_sqlite(path: Path, query: str, most: int | None = None) -> Table:
     """
     The query's rows. The database is opened for reading only.
 
@@ -30,13 +31,13 @@ def read_sqlite(path: Path, query: str) -> Table:
         ):
             columns = [column[0] for column in cursor.description or ()]
             _check(path, columns)
-            return Table(columns, [_row(path, columns, cells) for cells in cursor])
+            return Table(columns, [_row(path, columns, cells) for cells in islice(cursor, most)])
     except sqlite3.Error as error:
         why = "a text is not UTF-8" if "decode" in str(error) else str(error)
         raise Stop("The query fails.", f"{path}: {why}", "Mend the query.") from None
 
 
-def read_parquet(path: Path) -> Table:
+def read_parquet(path: Path, most: int | None = None) -> Table:
     """The file's rows. Raises Stop when it cannot be read, or pyarrow is not installed."""
     try:
         from pyarrow import ArrowException
@@ -51,8 +52,8 @@ def read_parquet(path: Path) -> Table:
         with ParquetFile(path) as file:
             columns = list(file.schema_arrow.names)
             _check(path, columns)
-            pieces = (batch.to_pylist() for batch in file.iter_batches())
-            return Table(columns, [_row(path, columns, row.values()) for p in pieces for row in p])
+            rows = (row for batch in file.iter_batches() for row in batch.to_pylist())
+            return Table(columns, [_row(path, columns, row.values()) for row in islice(rows, most)])
     except ArrowException:
         raise Stop(
             f"{path} cannot be read.", "It is not a Parquet file.", "Name another file."

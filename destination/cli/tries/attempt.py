@@ -13,7 +13,7 @@ from destination.bugs import caught
 from destination.cli import Stop
 from destination.cli.tries.choices import completed
 from destination.cli.tries.given import Given
-from destination.cli.tries.mask import Mask
+from destination.cli.tries.mask import Shown
 from destination.cli.tries.watch import STOPPED, Asked, Watch
 from destination.deadline import DELIVERY, Deadline, Delivery
 from destination.errors import Code, ConfigError, DestinationError, RowError, UnavailableError
@@ -94,7 +94,7 @@ class Attempt:
         self._instance = make_instance(self.name, self.values, self.server, **tuned)
         self._watch = Watch(send=self.send, read=self.read)
         self.kind = self._instance.kind
-        self.mask = Mask(self._instance.plugin.settings)
+        self.mask = Shown(self._instance)
         self.configuration = self.given.configuration or {}
         self.notes += self.given.notes
 

@@ -82,7 +82,7 @@ def given(
     configuration = sync_configuration(sync_config) if sync_config else None
     if not texts and not path:
         return None
-    table = read_table(path, query) if path else typed_rows(texts)
+    table = read_table(path, query, limit + 1) if path else typed_rows(texts)
     return made(table, limit, id_column, configuration, str(path or "What was typed"))
 
 
@@ -98,8 +98,8 @@ def made(
     if not rows:
         raise Stop("There are no rows.", f"{where} has none.", _ROWS)
     if len(table.rows) > limit:
-        told = counted(len(table.rows), "row")
-        notes.append(f"{where} has {told}; the first {limit} are tried (--limit).")
+        told = counted(limit, "row")
+        notes.append(f"{where} has more than {told}; no others are tried (--limit).")
     column = id_column or _id_column(table.columns, configuration)
     for number, row in enumerate(rows, 1):
         if type(row.get(column)) not in (str, int, float):

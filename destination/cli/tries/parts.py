@@ -6,7 +6,7 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from destination.cli.tries.mask import Mask
+from destination.cli.tries.mask import Shown
 from destination.cli.tries.watch import READS, Asked
 from destination.inflate import InflatedTooLarge, InflateError, Inflater
 from destination.literals import depth
@@ -23,7 +23,7 @@ DEEP = 64
 _FORM = "application/x-www-form-urlencoded"
 
 
-def shown_headers(mask: Mask, asked: Asked) -> Iterator[tuple[str, str]]:
+def shown_headers(mask: Shown, asked: Asked) -> Iterator[tuple[str, str]]:
     """The headers that are sent, in their order; the connection writes the first and the last."""
     request = asked.request
     if "host" not in request.headers:
@@ -51,7 +51,7 @@ def answered(asked: Asked) -> bytes:
         return b""
 
 
-def structured(mask: Mask, asked: Asked, body: bytes) -> Any:
+def structured(mask: Shown, asked: Asked, body: bytes) -> Any:
     """A body: JSON as JSON, anything else as text, nothing as null."""
     text = _masked(mask, asked, body)
     try:
@@ -62,7 +62,7 @@ def structured(mask: Mask, asked: Asked, body: bytes) -> Any:
     return text.encode("utf-8", "backslashreplace").decode() or None
 
 
-def pretty(mask: Mask, asked: Asked, body: bytes) -> str:
+def pretty(mask: Shown, asked: Asked, body: bytes) -> str:
     """A body for people: JSON over several lines, a form's parameters each on its own."""
     text = _masked(mask, asked, body)
     if asked.errand:
@@ -75,7 +75,7 @@ def pretty(mask: Mask, asked: Asked, body: bytes) -> str:
         return text
 
 
-def _masked(mask: Mask, asked: Asked, body: bytes) -> str:
+def _masked(mask: Shown, asked: Asked, body: bytes) -> str:
     if asked.errand:
         return mask.token_text(body)
     return mask.text(body.decode("utf-8", "backslashreplace"))

@@ -9,7 +9,7 @@ import click
 from destination.cli import table
 from destination.cli.text import counted, shown, visible
 from destination.cli.tries.attempt import Attempt, Fate, Outcome
-from destination.cli.tries.mask import Mask
+from destination.cli.tries.mask import Shown
 from destination.cli.tries.parts import answered, pretty, shown_headers, structured
 from destination.cli.tries.watch import Asked
 
@@ -60,7 +60,7 @@ def document(attempt: Attempt, exit_code: int) -> dict[str, Any]:
     }
 
 
-def _request(attempt: Attempt, mask: Mask, asked: Asked) -> dict[str, Any]:
+def _request(attempt: Attempt, mask: Shown, asked: Asked) -> dict[str, Any]:
     answer = {
         "status": asked.status,
         "headers": {name: mask.text(asked.headers[name]) for name in TOLD if name in asked.headers},
@@ -84,7 +84,7 @@ def _request(attempt: Attempt, mask: Mask, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _row(attempt: Attempt, mask: Mask, fate: Fate) -> dict[str, Any]:
+def _row(attempt: Attempt, mask: Shown, fate: Fate) -> dict[str, Any]:
     return {
         "id": _ids(attempt, [fate.position])[0],
         "outcome": fate.outcome,
@@ -125,7 +125,7 @@ def print_report(attempt: Attempt) -> None:
         click.echo(line)
 
 
-def _print_request(attempt: Attempt, mask: Mask, asked: Asked) -> None:
+def _print_request(attempt: Attempt, mask: Shown, asked: Asked) -> None:
     click.secho(f"Request {asked.number}{_about(attempt, asked)}", bold=True)
     click.secho(f"  {asked.request.method} {visible(mask.url(asked.request.url))}", fg="cyan")
     for name, value in shown_headers(mask, asked):
@@ -142,7 +142,7 @@ def _print_request(attempt: Attempt, mask: Mask, asked: Asked) -> None:
         click.echo("  → not sent")
 
 
-def _print_answer(mask: Mask, asked: Asked) -> None:
+def _print_answer(mask: Shown, asked: Asked) -> None:
     status, ms = asked.status, "" if asked.seconds is None else f" in {asked.seconds * 1000:.0f} ms"
     said = asked.failure if status is None else f"{status} {_phrase(status)}".strip()
     good = status is not None and 200 <= status < 300
@@ -201,7 +201,7 @@ def _ends(attempt: Attempt) -> Iterator[str]:
         yield f"Nothing was sent.{more}"
 
 
-def _mask(attempt: Attempt) -> Mask:
+def _mask(attempt: Attempt) -> Shown:
     for each in attempt.asked:
         attempt.mask.learn(each)
     return attempt.mask

@@ -1,14 +1,15 @@
 """The platform's rows, each read alone; their ids as they were written."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from destination.call import CHUNK
-from destination.columns import Reader, ReadLater, ids_of
+from destination.columns import MAX_DEPTH, Columns, Reader, ReadLater, ids_of
 from destination.errors import RowError
-from destination.model import Rejection, Row
+from destination.model import Rejection, Row, RowId
 from destination.protocols.hightouch.configuration import JSON
 from destination.protocols.rpc import InvalidParams
 
@@ -16,7 +17,11 @@ _id: msgspec.json.Decoder[str | int | float] = msgspec.json.Decoder(str | int | 
 
 
 def read_rows(
-    raw: list[msgspec.Raw], id_column: str | None, names: Iterable[str]
+    raw: list[msgspec.Raw],
+    id_column: str | None,
+    names: Iterable[str],
+    *,
+    nested: float = math.inf,
 ) -> tuple[Sequence[Row], "Ids"]:
     """
     The rows, each decoded alone so that one that cannot be read harms no other.
@@ -25,6 +30,7 @@ def read_rows(
 
     Args:
         names: The columns that will be read of every row; others are read when they are.
+        nested: Lists and objects in all rows together, or more, where that is known.
 
     Raises:
         InvalidParams: No id column, or a row without a usable id: its outcome could not be
@@ -34,25 +40,27 @@ def read_rows(
         return [], Ids("", [])
     if not id_column:
         raise InvalidParams("Invalid params: idColumn is missing and no identifier is mapped")
-    ids, reader = Ids(id_column, raw), Reader((id_column, *names))
+    shallow = nested - len(raw) < MAX_DEPTH
+    ids, reader = Ids(id_column, raw), Reader((id_column, *names), shallow=shallow)
 
-    def read(position: int) -> Row:
-        return _read_row(position, raw[position], ids, reader)
+    def read(start: int, end: int) -> list[Row]:
+        return [
+            Row(position, _id_of(columns, position, ids), columns)
+            for position, columns in enumerate(reader.read(raw[start:end]), start)
+        ]
 
     if len(raw) > CHUNK:
-        return ReadLater([ids.value(position) for position in range(len(raw))], read), ids
-    return [read(position) for position in range(len(raw))], ids
+        return ReadLater(ids.values(), read), ids
+    return read(0, len(raw)), ids
 
 
-def _read_row(position: int, raw: msgspec.Raw, ids: "Ids", reader: Reader) -> Row:
-    try:
-        columns = reader.read(raw)
-    except RowError as error:
-        return Row(position, ids.value(position), error)
+def _id_of(columns: Columns | RowError, position: int, ids: "Ids") -> RowId:
+    if isinstance(columns, RowError):
+        return ids.value(position)
     id = columns.ahead.get(ids.column)
     if type(id) is not str and type(id) is not int and not isinstance(id, float):
         raise InvalidParams(f"Invalid params: row {position} has no usable id in the idColumn")
-    return Row(position, id, columns)
+    return id
 
 
 class Ids:
@@ -62,6 +70,18 @@ class Ids:
         self.column = column
         self._rows = rows
         self._decoder: Any = None
+
+    def values(self) -> list[RowId]:
+        """All rows' ids; raises InvalidParams where one has none."""
+        decode = _id_decoder(self.column, str | int | float).decode
+        try:
+            return [decode(raw).id for raw in self._rows]
+        except (
+            ValueError,
+            AttributeError,
+            RecursionError,
+        ):  # of one; it may be usable all the same
+            return [self.value(position) for position in range(len(self._rows))]
 
     def value(self, position: int) -> str | int | float:
         """The id, of a row that is not read itself; raises InvalidParams when it has none."""
@@ -74,7 +94,7 @@ class Ids:
     def raw(self, position: int) -> bytes:
         """The id's JSON text; raises InvalidParams when the row has none."""
         if self._decoder is None:
-            self._decoder = _id_decoder(self.column)
+            self._decoder = _id_decoder(self.column, msgspec.Raw)
         try:
             found = self._decoder.decode(self._rows[position])
             id = bytes(found[self.column] if isinstance(found, dict) else found.id)
@@ -85,11 +105,11 @@ class Ids:
         return id
 
 
-def _id_decoder(column: str) -> Any:
+def _id_decoder(column: str, type: Any) -> Any:
     """Reads one column and passes over the others, where a struct can have a field of its name."""
     if any(character in '"\\' or character < " " for character in column):
         return msgspec.json.Decoder(dict[str, msgspec.Raw])
-    struct = msgspec.defstruct("Id", [("id", msgspec.Raw)], rename={"id": column})
+    struct = msgspec.defstruct("Id", [("id", type)], rename={"id": column})
     return msgspec.json.Decoder(struct)
 
 
