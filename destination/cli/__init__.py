@@ -94,9 +94,11 @@ class Stop(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Three lines to standard error."""
-        click.echo(f"{click.style('Error', fg='red', bold=True)}: {safe(self.what)}", err=True)
+        click.echo(
+            f"{click.style('Error', fg='red', bold=True)}: {safe(self.what)}", file, err=True
+        )
         for line in (*self.why.splitlines(), *self.then.splitlines()):
-            click.echo(f"  {safe(line)}", err=True)
+            click.echo(f"  {safe(line)}", file, err=True)
 
 
 def unreadable(error: ConfigError) -> Stop:

@@ -14,14 +14,14 @@ def shown(value: object, most: int = 300) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def visible(text: str) -> str:
+    """The whole text, with what a terminal might obey written as JSON writes it."""
+    return _OBEYED.sub(lambda found: _written(found[0]), text)
+
+
 def safe(text: str) -> str:
     """The text, in its lines, without a character that a terminal might obey."""
     return "\n".join(map(visible, text.split("\n")))
-
-
-def visible(text: str) -> str:
-    """The whole text, on one line, with what a terminal might obey written as JSON writes it."""
-    return _OBEYED.sub(lambda found: _written(found[0]), text)
 
 
 def json_text(value: Any) -> str:
