@@ -6,9 +6,6 @@ from typing import Any
 
 import msgspec
 
-SHORT = 4
-"""A text of fewer characters is looked for as a word only."""
-
 
 def shown(value: object, most: int = 300) -> str:
     """Other people's text as one line without control characters, cut off where it is long."""
@@ -38,12 +35,6 @@ def _written(character: str) -> str:
 
 
 _OBEYED = re.compile(r"[^ -~]")
-
-
-def sought(text: str) -> str:
-    """A pattern that finds this text; a short one as a word only, or it would be everywhere."""
-    escaped = re.escape(text)
-    return escaped if len(text) >= SHORT else rf"(?<!\w){escaped}(?!\w)"
 
 
 def counted(count: int, noun: str) -> str:

@@ -40,8 +40,8 @@ def sample(path: Path, query: str | None, id_column: str | None) -> tuple[Sequen
     Raises:
         Stop: It cannot be read, has no rows, or a row has no value in that column.
     """
-    table = read_table(path, query)
-    rows = table.rows[:ROWS]
+    table = read_table(path, query, ROWS)
+    rows = table.rows
     if not rows or not table.columns:
         raise Stop("There are no sample rows.", f"{path} has none.", "Name another file.")
     column = id_column or table.columns[0]

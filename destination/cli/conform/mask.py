@@ -7,10 +7,13 @@ from typing import Any
 
 from destination import masking
 from destination.cli.conform.given import Given
-from destination.cli.text import SHORT, sought, visible
+from destination.cli.text import visible
 
 LONGEST = 500
 """Characters that are shown of a body."""
+
+_SHORT = 4
+"""A value of fewer characters is looked for as a whole word only, or it would be everywhere."""
 
 _VERSION = '"jsonrpc":"2.0"'
 """Stands in every message, and is no value of a row that has the number 2."""
@@ -35,7 +38,7 @@ class Mask:
         pieces.setdefault(_VERSION, _VERSION)
         self._pieces = pieces
         wholes = sorted((one for one in pieces if not _WORD.fullmatch(one)), key=len, reverse=True)
-        patterns = [*map(sought, wholes), _WORD.pattern]
+        patterns = [*map(_pattern, wholes), _WORD.pattern]
         self._pattern = re.compile("|".join(patterns), re.IGNORECASE)
 
     def text(self, text: str) -> str:
@@ -56,6 +59,11 @@ class Mask:
         beginning = body[: 100 * LONGEST].decode("utf-8", "backslashreplace")
         text = _REPEATED.sub(r"\1\1\1…", self.text(beginning))
         return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _pattern(piece: str) -> str:
+    escaped = re.escape(piece)
+    return escaped if len(piece) >= _SHORT else rf"(?<!\w){escaped}(?!\w)"
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -81,4 +89,4 @@ def _wholes(value: Any) -> Iterator[str]:
 def _words(value: Any) -> Iterator[str]:
     """The longer words of it."""
     for text in _texts(value):
-        yield from (word for word in _WORD.findall(text) if len(word) >= SHORT)
+        yield from (word for word in _WORD.findall(text) if len(word) >= _SHORT)
