@@ -757,7 +757,7 @@ class TestStarting:
         ("wrong", "named"),
         [
             ({"SERVER__DEADLINE": "canary-value"}, "server.deadline"),
-            ({"PORT": "canary-value"}, "port"),
+            ({"PORT": "canary-value"}, "PORT"),
             ({"DESTINATION_TOKEN": "canary-value"}, "DESTINATION_TOKEN"),
             ({"DESTINATIONS__HOOK__URL": "canary-value"}, "destinations.hook.url"),
             ({"DESTINATIONS__HOOK__AUTH__TOKEN": "canary-value"}, "destinations.hook.auth"),
