@@ -72,7 +72,11 @@ def webhook(url: str, **settings: Any) -> dict[str, Any]:
 
 def starvation() -> float:
     """Seconds for which this thread could have run so far, and others had the processors."""
-    return int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1]) / 1e9
+    try:
+        _, waited, _ = Path("/proc/thread-self/schedstat").read_text("ascii").split()
+    except OSError:  # a system that does not say so
+        return 0.0
+    return int(waited) / 1e9
 
 
 @dataclass
