@@ -12,8 +12,15 @@ def command(
     folder: Path, *arguments: str, given: str = "", **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run it in the folder, its standard streams being pipes."""
+    return python(folder, "destination", *arguments, given=given, **environment)
+
+
+def python(
+    folder: Path, *arguments: str, given: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """The same for any module that is a program, such as pytest."""
     return subprocess.run(
-        [sys.executable, "-m", "destination", *arguments],
+        [sys.executable, "-m", *arguments],
         cwd=folder,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)} | environment,
         input=given,

@@ -3,15 +3,13 @@
 import os
 import re
 import runpy
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
-from commands import ROOT, command, command_beside
+from commands import ROOT, command, command_beside, python
 from scene import server_process
 from support import SECRET
 
@@ -37,18 +35,6 @@ def new(folder: Path, *arguments: str) -> dict[str, str]:
     done = command(folder, "new", *arguments)
     assert done.returncode == 0, done.stderr
     return {path.name: path.read_text("utf-8") for path in folder.iterdir()}
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a Python program there, with this project's own settings out of reach."""
-    return subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
 
 
 def refused(folder: Path, *arguments: str) -> str:
@@ -78,7 +64,7 @@ def test_its_tests_pass_at_once(tmp_path: Path, form: tuple[str, ...]) -> None:
     """Pytest is green in the folder, and nothing is skipped."""
     new(tmp_path, "my-crm", *form)
 
-    done = run(tmp_path, "pytest", "-p", "no:cacheprovider")
+    done = python(tmp_path, "pytest", "-p", "no:cacheprovider")
 
     assert done.returncode == 0, done.stdout
     assert re.search(rf"= {3 if form else 12} passed\b", done.stdout), done.stdout
@@ -97,7 +83,7 @@ def test_it_is_typed_and_formatted_whatever_the_name(tmp_path: Path, name: str) 
         ("ruff", "format", "--check", *configuration),
         ("ruff", "check", *configuration, *exceptions),
     ):
-        done = run(tmp_path, *program, *files)
+        done = python(tmp_path, *program, *files)
         assert done.returncode == 0, done.stdout + done.stderr
 
 

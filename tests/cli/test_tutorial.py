@@ -1,12 +1,10 @@
 """Whoever does what ``docs/writing.md`` says has a destination that works."""
 
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from commands import ROOT, command, command_beside
+from commands import command, command_beside, python
 from scene import server_process
 from support import SECRET
 from tutorial import applied, blocks
@@ -33,17 +31,6 @@ def written(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
 def test_the_page_shows_what_the_command_writes(tmp_path: Path) -> None:
     """Its first block is the whole file."""
     assert command(tmp_path, "new", "acme").returncode == 0
@@ -65,8 +52,8 @@ def test_the_tutorial_has_forty_lines() -> None:
 
 def test_its_tests_pass_and_it_is_typed(written: Path) -> None:
     """The contract holds with the reader's lines, and so does the test that they add."""
-    tested = run(written, "pytest", "-p", "no:cacheprovider")
-    typed = run(written, "mypy", "--strict", "--cache-dir=/dev/null", "acme.py", "test_acme.py")
+    tested = python(written, "pytest", "-p", "no:cacheprovider")
+    typed = python(written, "mypy", "--strict", "--cache-dir=/dev/null", "acme.py", "test_acme.py")
 
     assert "13 passed" in tested.stdout, tested.stdout
     assert typed.returncode == 0, typed.stdout
