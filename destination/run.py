@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from destination.bugs import bug
-from destination.deadline import ABOUT, DELIVERY, Deadline, Delivery, give_way
+from destination.deadline import ABOUT, DELIVERY, Deadline, Delivery, give_way, in_step
 from destination.errors import (
     AuthError,
     Code,
@@ -42,14 +42,14 @@ LARGEST_GROUP = 1_000
 FORBIDDEN = 2
 """Refusals in a row that are the credentials' fault; one alone may be about its record."""
 
-_RUNNING: set[asyncio.Future[Any]] = set()
-"""Deliveries that were cut off and have not ended: asyncio may drop what nobody holds."""
+_LEFT: set[asyncio.Future[Any]] = set()
+"""Workers that were cut off and have not ended: asyncio may drop what nobody holds."""
 
 
-def _ended(task: asyncio.Future[Any]) -> None:
-    _RUNNING.discard(task)
-    if not task.cancelled():
-        task.exception()  # of one that was cut off nobody asks; it is not to be complained of
+def _ended(worker: asyncio.Future[Any]) -> None:
+    _LEFT.discard(worker)
+    if not worker.cancelled():
+        worker.exception()  # of one that was cut off nobody asks; it is not to be complained of
 
 
 Group = Sequence[Record]
@@ -60,6 +60,11 @@ class _Work(msgspec.Struct, frozen=True):
     lane: str
     batch: Batch[Any]
     groups: Sequence[Group]
+
+    @property
+    def key(self) -> int:
+        """What tells it from others that are under way: no record is part of two."""
+        return self.batch.records[0].position
 
     def halves(self) -> Iterable["_Work"]:
         """Two of half as many groups; none of a single group, which is not torn apart."""
@@ -102,6 +107,7 @@ class Run:
         self._forbidden = 0
         self._stopped_lanes: dict[str, TargetError] = {}
         self._acknowledged: set[int] = set()
+        self._under_way: dict[int, tuple[_Work, Delivery]] = {}
         self._touched = False
         self.rejections: dict[int, Rejection] = {}
         """By position. A record that is not here was delivered."""
@@ -114,12 +120,42 @@ class Run:
         """Deliver the records; afterwards ``rejections`` holds those that were not."""
         self._acknowledged.clear()
         queues = deque(self._queues(records))
-        workers = min(self._limits.concurrency, len(queues))
-        await asyncio.gather(*(self._work(queues) for _ in range(workers)))
+        count = min(self._limits.concurrency, len(queues))
+        workers = [asyncio.ensure_future(self._work(queues)) for _ in range(count)]
+        try:
+            in_time = await self._in_time(workers)
+        finally:
+            self._cut_off(workers)
         # Silence is no acknowledgement: a record nobody spoke of was lost on the way.
-        lost = [record for record in records if record.position not in self._acknowledged]
-        self.reject(lost, NoAnswer("internal error: no outcome", code=Code.INTERNAL))
+        silence = NoAnswer("internal error: no outcome", code=Code.INTERNAL)
+        unspoken = [record for record in records if record.position not in self._acknowledged]
+        self.reject(unspoken, silence if in_time else self._deadline.not_sent())
         await self._settle(records)
+
+    async def _in_time(self, workers: Sequence[asyncio.Future[None]]) -> bool:
+        """Wait until there is nothing left to do; False when the deadline comes first."""
+        try:
+            async with self._deadline.limit():
+                if workers:
+                    await asyncio.wait(workers)
+        except TimeoutError:
+            return False
+        for worker in workers:
+            worker.result()
+        return True
+
+    def _cut_off(self, workers: Iterable[asyncio.Future[None]]) -> None:
+        """End what is under way, without waiting for it: a destination may take its time."""
+        for worker in workers:
+            if not worker.done():
+                _LEFT.add(worker)
+                worker.add_done_callback(_ended)
+                worker.cancel()
+        for work, delivery in list(self._under_way.values()):
+            unknown = NoAnswer("no answer before the deadline; may have been delivered")
+            error = self._deadline.not_sent() if delivery.waiting else unknown
+            self.reject(work.batch.records, error)
+            self._leave(work)
 
     def distinct(self, records: Sequence[Record]) -> Sequence[Record]:
         """The records without those for which another row stands; these are rejected."""
@@ -237,17 +273,25 @@ class Run:
         if not await self._permitted():
             self.reject(work.batch.records, self._deadline.not_sent())
             return False
+        delivery = Delivery(self._deadline, work.lane, waiting=True)
+        self._under_way[work.key] = work, delivery
         try:
             if stop := self._stop(work.lane):
                 self.reject(work.batch.records, stop)
                 return False
             await self._memory.begin(work.batch.records)
-            refused = await self._send(work)
+            refused = await self._send(work, delivery)
             if not refused:  # before another has the permit: no more is in doubt than is under way
                 await self._settle(work.batch.records)
             return refused
         finally:
+            self._leave(work)
+
+    def _leave(self, work: _Work) -> None:
+        """It is no longer under way, if it was: another may have its permit."""
+        if entry := self._under_way.pop(work.key, None):
             self._permits.release()
+            self.attempts += entry[1].attempts
 
     async def _permitted(self) -> bool:
         """Wait for a permit; False when there is none in time."""
@@ -259,13 +303,14 @@ class Run:
         except TimeoutError:
             return False
 
-    async def _send(self, work: _Work) -> bool:
-        delivery = Delivery(self._deadline, work.lane)
+    async def _send(self, work: _Work, delivery: Delivery) -> bool:
         DELIVERY.set(delivery)
         records = work.batch.records
         ABOUT.set([record.position for record in records])
         try:
-            self._note(records, await self._delivered(work.batch, delivery))
+            await in_step()
+            delivery.waiting = False
+            self._note(records, await self._delivered(work.batch))
         except RefusedError as error:
             if len(work.groups) > 1 and self._limits.halve:
                 return True
@@ -280,26 +325,16 @@ class Run:
             self.reject(records, error)
         except Exception as error:  # noqa: BLE001 - a bug in a destination must not cost its neighbours
             self.reject(records, bug(error))
-        finally:
-            self.attempts += delivery.attempts
         return False
 
-    async def _delivered(self, batch: Batch[Any], delivery: Delivery) -> list[Rejection]:
-        """What the destination says of a batch; at the deadline it is cut off, not waited for."""
-        task = asyncio.ensure_future(self._plugin.deliver(batch))
+    async def _delivered(self, batch: Batch[Any]) -> list[Rejection]:
         try:
-            if not await self._deadline.ended(task):
-                if delivery.waiting:
-                    raise self._deadline.not_sent()
-                raise NoAnswer("no answer before the deadline; may have been delivered")
-        finally:
-            if not task.done():
-                _RUNNING.add(task)
-                task.add_done_callback(_ended)
-                task.cancel()
-        if task.cancelled():
-            raise bug(asyncio.CancelledError())  # the destination cancelled itself
-        return list(task.result())
+            return list(await self._plugin.deliver(batch))
+        except asyncio.CancelledError as error:
+            worker = asyncio.current_task()
+            if worker is None or worker.cancelling():
+                raise
+            raise bug(error) from None  # the destination cancelled itself
 
     def _stop_for(self, error: FatalError) -> None:
         self._forbidden += 1

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import httpx
 
+from destination.deadline import in_step
 from destination.errors import (
     AuthError,
     Code,
@@ -40,6 +41,7 @@ async def read(response: httpx.Response, most: int = MAX_ANSWER) -> bytes:
     stream = response.stream
     assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - it came of an async transport
     try:
+        await in_step()
         encoding = response.headers.get("content-encoding", "").lower()
         if not Inflater.supports(encoding):
             raise InflateError("unknown encoding")
@@ -56,14 +58,30 @@ async def read(response: httpx.Response, most: int = MAX_ANSWER) -> bytes:
         await stream.aclose()
 
 
-def whole(response: httpx.Response, content: bytes) -> httpx.Response:
-    """The answer with its body, as ``read`` took it from the stream."""
-    if "content-encoding" in response.headers:  # the body is inflated by now
-        del response.headers["content-encoding"]
-        response.headers.pop("content-length", None)
-    response.stream = httpx.ByteStream(content)
-    response.read()
-    return response
+class Answer(httpx.Response):
+    """
+    A response that is over, with its body as ``read`` took it from the stream.
+
+    httpx would take it through three more generators to find out what it is.
+    """
+
+    def __init__(self, response: httpx.Response, content: bytes) -> None:
+        super().__init__(
+            response.status_code,
+            headers=response.headers,
+            stream=httpx.ByteStream(content),
+            request=response.request,
+            extensions=response.extensions,
+        )
+        if "content-encoding" in self.headers:  # the body is inflated by now
+            del self.headers["content-encoding"]
+            self.headers.pop("content-length", None)
+        self._whole = content
+
+    @property
+    def content(self) -> bytes:
+        """The body, inflated."""
+        return self._whole
 
 
 def whom(error: Exception) -> str:

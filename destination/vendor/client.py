@@ -11,7 +11,7 @@ from typing import Any, Literal
 import httpx
 import structlog
 
-from destination.deadline import DELIVERY, Deadline, Delivery
+from destination.deadline import DELIVERY, Deadline, Delivery, in_step
 from destination.errors import (
     Code,
     DestinationError,
@@ -24,10 +24,10 @@ from destination.metrics import ACCEPTED, Meter
 from destination.vendor.answers import (
     BODY_FAILED,
     MAX_ANSWER,
+    Answer,
     no_answer,
     read,
     refusal,
-    whole,
     whom,
 )
 from destination.vendor.breaker import Breaker
@@ -149,6 +149,7 @@ class VendorClient:
         once = partial(self._attempt, method, url, options, verdict, accept, delivery, lane)
         failed: DestinationError | None = None
         attempt = 0
+        await in_step()
         while True:
             attempt += 1
             try:
@@ -292,7 +293,7 @@ class VendorClient:
             raise UnavailableError(f"not sent: could not connect to {whom(error)}") from None
         except BODY_FAILED as error:
             raise no_answer(error) from None
-        return whole(response, content)
+        return Answer(response, content)
 
 
 _NOT_TRIED = frozenset({Code.CIRCUIT_OPEN, Code.DEADLINE_NOT_SENT, Code.SHUTTING_DOWN})

@@ -20,12 +20,16 @@ import aiohttp
 import httpx
 import yarl
 
+from destination.deadline import in_step
 from destination.vendor.addresses import NotPublic, public_socket, require_public
 from destination.vendor.resolver import Resolver
 from destination.vendor.trust import trusted
 
 PIECE = 64 * 1024
 """Bytes of a body that are written at once."""
+
+AUTOMATIC = frozenset({"user-agent", "content-type", "accept", "accept-encoding"})
+"""Headers that aiohttp would add of its own accord, which takes it a while to be told not to."""
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -61,7 +65,6 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
-            skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
         )
         # aiohttp would send PUT and DELETE again on its own when a reused connection drops: unseen
         # by the limiter, and with an error that may say "not sent". There is no public switch.
@@ -93,14 +96,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     ) -> httpx.Response:
         timeout = request.extensions.get("timeout", {})
         whole, wait = timeout.get("pool"), timeout.get("read")
+        headers = _own(request)
         try:
             response = await session.request(
                 request.method,
                 yarl.URL(_address(request.url), encoded=True),
-                headers=[
-                    (name.decode("ascii"), value.decode("utf-8", "replace"))
-                    for name, value in _own(request)
-                ],
+                headers=headers,
+                skip_auto_headers=AUTOMATIC.difference(name.lower() for name, _ in headers) or None,
                 data=_payload(await request.aread()),
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(
@@ -146,6 +148,7 @@ class _Request(aiohttp.ClientRequest):
     _known: ClassVar[WeakSet[asyncio.BaseProtocol]] = WeakSet()
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        await in_step()
         protocol = conn.protocol
         assert protocol is not None  # noqa: S101 - it was just taken from the pool
         kept = protocol in self._known
@@ -175,10 +178,10 @@ def _payload(content: bytes) -> bytes | io.BytesIO | None:
     return io.BytesIO(content) if len(content) > PIECE else content or None
 
 
-def _own(request: httpx.Request) -> list[tuple[bytes, bytes]]:
+def _own(request: httpx.Request) -> list[tuple[str, str]]:
     """The headers but those that aiohttp writes itself from the body."""
     return [
-        (name, value)
+        (name.decode("ascii"), value.decode("utf-8", "replace"))
         for name, value in request.headers.raw
         if name.lower() not in (b"transfer-encoding", b"connection")
     ]
@@ -189,12 +192,18 @@ class _Body(httpx.AsyncByteStream):
         self._response = response
         self._request = request
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        content = self._response.content
         try:
-            async for piece in self._response.content.iter_chunked(16 * 1024):
-                yield piece
+            while not content.at_eof():
+                if piece := await content.readany():
+                    return piece
         except (aiohttp.ClientError, TimeoutError) as error:
             raise translated(error, self._request) from None
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         # A response whose body was not read to its end cannot give its connection back.

@@ -205,7 +205,7 @@ def test_c3_an_open_outcome_is_told_rather_than_refused_credentials() -> None:
 
     async def scenario(sender: Sender) -> DestinationError | None:
         open_outcome = asyncio.create_task(sender.error(repeatable=True))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.1)  # it was answered, and will be tried again
         vendor.answer = 401
         assert await sender.told() is await sender.told() is Code.AUTH_FAILED
         return await open_outcome
