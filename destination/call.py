@@ -1,10 +1,11 @@
 """One call: its rows mapped, each delivered in its turn, none that was delivered already."""
 
 import asyncio
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
-from destination.deadline import TURN, Deadline
+from destination.columns import ReadLater
+from destination.deadline import Deadline, give_way
 from destination.errors import Code, DestinationError, NoAnswer, RowError, UnavailableError
 from destination.mapping import Plan
 from destination.memory import Memory, NoMemory
@@ -15,6 +16,9 @@ from destination.state.store import Standing
 
 CHUNK = 10_000
 """Rows of a call that are mapped and delivered at a time; those of a longer call wait as JSON."""
+
+PIECE = 100
+"""Rows that are mapped together, where each is as it should be."""
 
 POLL = 0.2
 """Seconds after which a row that another process is sending is looked at again."""
@@ -53,13 +57,13 @@ class Call:
         Raises:
             FatalError: A person must act, and no record was or may have been delivered.
         """
-        with self.turn([record.id for record in records]) as turn:
+        with self.turn(lambda: [record.id for record in records]) as turn:
             await self.send(records, turn)
         return self.outcome()
 
-    def turn(self, ids: Iterable[RowId]) -> AbstractContextManager[Turn]:
+    def turn(self, ids: Callable[[], Sequence[RowId | None]]) -> AbstractContextManager[Turn]:
         """The call's place among others that bring rows with these ids."""
-        return self._order.turn(self._scope, _keys(list(ids)))
+        return self._order.turn(self._scope, lambda: _keys(ids()))
 
     async def send(self, records: Sequence[Record], turn: Turn) -> None:
         """Deliver some of the call's records."""
@@ -119,26 +123,40 @@ class Call:
 
 
 async def mapped(
-    plan: Plan, rows: Sequence[Row], deadline: Deadline
+    plan: Plan, rows: Sequence[Row], deadline: Deadline, span: range | None = None
 ) -> tuple[list[Record], list[Rejection]]:
-    """The records of the rows that can be mapped in time; a long call leaves room for others."""
+    """
+    The records of the rows that can be mapped in time; a long call leaves room for others.
+
+    Args:
+        span: The positions of those that are meant; without it, all.
+    """
     now = asyncio.get_running_loop().time
+    bulk = plan.bulk(rows.id_column) if isinstance(rows, ReadLater) else None
     records, rejections, turn = list[Record](), list[Rejection](), now()
-    for row in rows:
-        moment = now()
-        if moment - turn > TURN:
-            await asyncio.sleep(0)
-            turn = moment = now()
-        if moment > deadline.end:
-            rejections.append(Rejection(row.position, deadline.not_sent()))
-        elif isinstance(row.columns, RowError):
-            rejections.append(Rejection(row.position, row.columns))
-        else:
-            try:
-                records.append(plan.record(row.position, row.id, row.columns))
-            except DestinationError as error:
-                rejections.append(Rejection(row.position, error))
+    for piece in _pieces(span or range(len(rows))):
+        turn = await give_way(turn)
+        if isinstance(rows, ReadLater) and bulk is not None and turn < deadline.end:
+            together = bulk.records(rows.raw[piece.start : piece.stop], piece.start)
+            if together is not None:
+                records += together
+                continue
+        for row in rows[piece.start : piece.stop]:
+            turn = await give_way(turn)
+            if now() > deadline.end:
+                rejections.append(Rejection(row.position, deadline.not_sent()))
+            elif isinstance(row.columns, RowError):
+                rejections.append(Rejection(row.position, row.columns))
+            else:
+                try:
+                    records.append(plan.record(row.position, row.id, row.columns))
+                except DestinationError as error:
+                    rejections.append(Rejection(row.position, error))
     return records, rejections
+
+
+def _pieces(span: range) -> Iterator[range]:
+    return (span[start : start + PIECE] for start in range(0, len(span), PIECE))
 
 
 def waves(records: Sequence[Record]) -> Iterable[list[Record]]:
@@ -156,11 +174,11 @@ def waves(records: Sequence[Record]) -> Iterable[list[Record]]:
     return groups
 
 
-def _keys(ids: Sequence[RowId]) -> Sequence[Hashable]:
+def _keys(ids: Sequence[RowId | None]) -> Sequence[Hashable]:
     return [_key(id) for id in ids] if float in set(map(type, ids)) else ids
 
 
-def _key(id: RowId) -> Hashable:
+def _key(id: RowId | None) -> Hashable:
     """What a row is known by: 7 and 7.0 are two rows, as 7 and "7" are."""
     return (float, id) if isinstance(id, float) else id
 
@@ -168,6 +186,8 @@ def _key(id: RowId) -> Hashable:
 def _those(
     records: Sequence[Record], standings: Sequence[Standing], wanted: Standing
 ) -> list[Record]:
+    if standings.count(wanted) in (0, len(records)):  # mostly all are to be sent
+        return list(records) if wanted in standings else []
     return [
         record for record, standing in zip(records, standings, strict=True) if standing is wanted
     ]

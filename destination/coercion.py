@@ -7,7 +7,7 @@ what was expected and never what was there.
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -29,11 +29,11 @@ _NUMBERS, _NESTING = (int, float, Decimal), (dict, list)
 _MAX_EMAIL = 254
 _SHOWN_CHOICES = 10
 
-_EMAIL = re.compile(
-    rf"(?s:(?=.{{3,{_MAX_EMAIL}}}\Z))[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+"
-)
-_PLAIN_DATE = re.compile(r"(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])", re.ASCII)
+_EMAIL = rf"(?=[^\n]{{3,{_MAX_EMAIL}}}$)[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+"
+_PLAIN_DATE = r"(?!0000)[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
 """A day that every month has, as ``_date`` writes it."""
+
+_is_email = re.compile(_EMAIL, re.MULTILINE).fullmatch
 
 _WORDS = {
     **dict.fromkeys(("true", "yes", "t", "y", "1"), True),
@@ -140,7 +140,7 @@ def _datetime(value: Any) -> str | None:
 
 def _email(value: Any) -> str:
     text = value.strip() if isinstance(value, str) else ""
-    if not _EMAIL.fullmatch(text):
+    if not _is_email(text):
         raise ValueError
     return text
 
@@ -192,9 +192,28 @@ NATIVE: Mapping[FieldType, frozenset[type]] = MappingProxyType(
 """The types whose values, as they come from JSON, a field takes as they are."""
 
 FITS: Mapping[FieldType, Callable[[str], object]] = MappingProxyType(
-    {FieldType.EMAIL: _EMAIL.fullmatch, FieldType.DATE: _PLAIN_DATE.fullmatch}
+    {
+        FieldType.EMAIL: _is_email,
+        FieldType.DATE: re.compile(_PLAIN_DATE).fullmatch,
+    }
 )
 """Whether a text is what a field takes as it is; of one that is not, ``coerce`` knows more."""
+
+
+def _all_fit(pattern: str) -> Callable[[Sequence[str]], bool]:
+    lines = re.compile(rf"(?:{pattern}\n)*+", re.MULTILINE)
+
+    def fit(texts: Sequence[str]) -> bool:
+        joined = "\n".join((*texts, ""))
+        return joined.count("\n") == len(texts) and lines.fullmatch(joined) is not None
+
+    return fit
+
+
+ALL_FIT: Mapping[FieldType, Callable[[Sequence[str]], bool]] = MappingProxyType(
+    {FieldType.EMAIL: _all_fit(_EMAIL), FieldType.DATE: _all_fit(_PLAIN_DATE)}
+)
+"""The same of many texts at once, which takes half as long."""
 
 _CONVERT: Mapping[FieldType, Callable[[Any], Any]] = MappingProxyType(
     {

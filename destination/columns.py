@@ -1,7 +1,8 @@
 """A row's columns, of which only those are decoded that somebody reads."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any, TypedDict, overload
 
 import msgspec
@@ -11,13 +12,15 @@ from destination.literals import depth
 from destination.model import Row, RowId
 
 MAX_DEPTH = 64
-"""How deep a row may nest."""
+"""How deep a row may nest, as far as it is read."""
 
 TOO_DEEP = f"the row is nested more than {MAX_DEPTH} deep"
 MAX_ROW = 256 * 1024
 """Bytes of one row; a longer one is rejected alone."""
 
 UNREADABLE = "the row cannot be read: not an object, or text that is not Unicode"
+
+NONE: Mapping[str, Any] = MappingProxyType({})
 
 _all = msgspec.json.Decoder(dict[str, Any])
 
@@ -33,7 +36,7 @@ class Columns(Mapping[str, Any]):
 
     __slots__ = ("_raw", "_read", "ahead")
 
-    def __init__(self, raw: msgspec.Raw, ahead: Mapping[str, Any]) -> None:
+    def __init__(self, raw: msgspec.Raw, ahead: Mapping[str, Any] = NONE) -> None:
         self._raw = raw
         self.ahead = ahead
         self._read: dict[str, Any] | None = None
@@ -56,13 +59,27 @@ class Columns(Mapping[str, Any]):
         return self._read
 
     def once(self) -> dict[str, Any]:
-        """All columns, for now: they are not kept. Raises RowError where one cannot be read."""
+        """
+        All columns, for now: they are not kept.
+
+        Raises:
+            RowError: One cannot be read, or is nested too deeply.
+        """
         if self._read is not None:
             return self._read
         try:
-            return _all.decode(self._raw)
+            columns = _all.decode(self._raw)
         except (ValueError, RecursionError):
             raise RowError(UNREADABLE) from None
+        if self.brackets > MAX_DEPTH and depth(columns) > MAX_DEPTH:
+            raise RowError(TOO_DEEP)
+        return columns
+
+    @property
+    def brackets(self) -> int:
+        """Lists and objects in it, at most: brackets that stand in text count too."""
+        text = bytes(self._raw)
+        return text.count(b"[") + text.count(b"{")
 
     @property
     def raw(self) -> bytes:
@@ -71,16 +88,10 @@ class Columns(Mapping[str, Any]):
 
 
 class Reader:
-    """
-    Reads some columns of rows and passes over the others.
+    """Reads some columns of rows and passes over the others."""
 
-    Args:
-        shallow: No row is nested too deeply, so that none need be looked at.
-    """
-
-    def __init__(self, names: Iterable[str], *, shallow: bool = False) -> None:
+    def __init__(self, names: Iterable[str]) -> None:
         self._decoder = _decoder(frozenset(names))
-        self._shallow = shallow
 
     def read(self, rows: Iterable[msgspec.Raw]) -> Iterator[Columns | RowError]:
         """
@@ -88,7 +99,7 @@ class Reader:
 
         In place of a row that is no object, not Unicode, too long or too deep comes an error.
         """
-        decode, shallow = self._decoder.decode, self._shallow
+        decode = self._decoder.decode
         for raw in rows:
             if len(memoryview(raw)) > MAX_ROW:  # it is not even read: that takes time and room
                 told = f"the row is longer than {MAX_ROW // 1024} KiB"
@@ -96,16 +107,11 @@ class Reader:
                 continue
             try:
                 columns = Columns(raw, decode(raw))
-                yield columns if shallow or not _too_deep(columns) else RowError(TOO_DEEP)
-            except RowError as error:
-                yield error
             except (ValueError, RecursionError):
                 yield RowError(UNREADABLE)
-
-
-def _too_deep(row: Columns) -> bool:
-    text = row.raw
-    return text.count(b"[") + text.count(b"{") > MAX_DEPTH and depth(row.once()) > MAX_DEPTH
+            else:
+                deep = columns.brackets > MAX_DEPTH and depth(columns.ahead) > MAX_DEPTH
+                yield RowError(TOO_DEEP) if deep else columns
 
 
 @lru_cache(maxsize=64)
@@ -118,19 +124,34 @@ def _decoder(names: frozenset[str]) -> msgspec.json.Decoder[dict[str, Any]]:
 
 class ReadLater(Sequence[Row]):
     """
-    Rows of which only the ids are known until they are asked for; they are read anew each time.
+    Rows as JSON, of which nothing is known until it is asked for; they are read anew each time.
 
     Args:
-        ids: By position.
+        raw: By position.
+        id_column: The column with their ids.
+        ids: Reads the ids alone, in this order; None where a row has none.
         read: Reads the rows from a position up to another.
     """
 
-    def __init__(self, ids: Sequence[RowId], read: Callable[[int, int], list[Row]]) -> None:
-        self.ids = ids
+    def __init__(
+        self,
+        raw: Sequence[msgspec.Raw],
+        id_column: str,
+        ids: Callable[[], Sequence[RowId | None]],
+        read: Callable[[int, int], list[Row]],
+    ) -> None:
+        self.raw = raw
+        self.id_column = id_column
+        self._ids = ids
         self._read = read
 
+    @cached_property
+    def ids(self) -> Sequence[RowId | None]:
+        """By position; None where a row has none that is usable."""
+        return self._ids()
+
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.raw)
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -138,12 +159,12 @@ class ReadLater(Sequence[Row]):
     def __getitem__(self, index: slice) -> Sequence[Row]: ...
     def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
         if isinstance(index, int):
-            position = range(len(self.ids))[index]
+            position = range(len(self.raw))[index]
             return self._read(position, position + 1)[0]
-        start, end, step = index.indices(len(self.ids))
+        start, end, step = index.indices(len(self.raw))
         return self._read(start, end)[::step]
 
 
-def ids_of(rows: Sequence[Row]) -> Sequence[RowId]:
-    """The rows' ids, without reading more of them."""
+def ids_of(rows: Sequence[Row]) -> Sequence[RowId | None]:
+    """The rows' ids, without reading more of them; None where a row has none."""
     return rows.ids if isinstance(rows, ReadLater) else [row.id for row in rows]

@@ -304,10 +304,10 @@ class Instance:
         run = Run(self.plugin, batch, limits, self._permits, deadline, memory)
         call = Call(run, deadline, scope=scope, order=self._order, memory=memory)
         rejections = list[Rejection]()
-        with call.turn(ids_of(rows)) as turn:
+        with call.turn(lambda: ids_of(rows)) as turn:
             for start in range(0, len(rows), CHUNK):
-                chunk = rows[start : start + CHUNK]
-                records, unmapped = await mapped(plan, chunk, deadline)
+                span = range(start, min(start + CHUNK, len(rows)))
+                records, unmapped = await mapped(plan, rows, deadline, span)
                 rejections += unmapped
                 await call.send(records, turn)
         rejections += call.outcome()

@@ -6,6 +6,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from destination.bulk import Bulk, Plain
 from destination.coercion import FITS, NATIVE, coerce
 from destination.columns import Columns
 from destination.errors import Code, RowError
@@ -187,6 +188,7 @@ class Plan:
                 required or identifier,
                 identifier or not removal,
             )
+        self._steps = tuple(steps.values())
         self._lines = tuple((*_quick(step), step) for step in steps.values())
         self._clash = next(_nested(steps), None)
         needed = (field for field in declared.values() if field.required)
@@ -219,6 +221,27 @@ class Plan:
             elif (value := self._value(step, row)) is not MISSING:
                 _put(fields, step.path, value)
         return Record(position, id, fields, row)
+
+    def bulk(self, id_column: str) -> Bulk | None:
+        """What makes the records of many rows at once, where nothing is to be converted."""
+        if self._unmapped or self._clash:
+            return None
+        columns, frame = list[Plain](), dict[str, Any]()
+        for step in self._steps:
+            if isinstance(step.source, Column):
+                type = FieldType.UNKNOWN if step.field is None else step.field.type
+                columns.append(Plain(step.source.name, step.to, type, required=step.required))
+                frame[step.to] = None
+            elif isinstance(step.source, Static) and len(step.path) == 1:
+                try:
+                    value = self._value(step, {})
+                except RowError:
+                    return None
+                if value is not MISSING:
+                    frame[step.to] = value
+            else:
+                return None
+        return Bulk.of(columns, frame, id_column)
 
     def _value(self, step: _Step, row: Mapping[str, Any]) -> Any:
         try:

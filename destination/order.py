@@ -1,8 +1,9 @@
 """Calls that bring the same rows go one after another, in the order in which they arrived."""
 
 import asyncio
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 
 class Turn:
@@ -11,14 +12,21 @@ class Turn:
 
     Args:
         scope: What tells its rows from those of other syncs.
-        rows: This call's.
+        rows: Tells this call's, where there are others of its sync.
     """
 
-    def __init__(self, scope: Hashable, rows: frozenset[Hashable], ahead: Iterable["Turn"]) -> None:
+    def __init__(
+        self, scope: Hashable, rows: Callable[[], Iterable[Hashable]], ahead: Iterable["Turn"]
+    ) -> None:
         self._scope = scope
-        self._rows = rows
-        self._ahead = [turn for turn in ahead if turn._scope == scope and turn._has_any(rows)]
+        self._tell = rows
+        rivals = [turn for turn in ahead if turn._scope == scope]
+        self._ahead = [turn for turn in rivals if turn._has_any(self._rows)]
         self._over = asyncio.Event()
+
+    @cached_property
+    def _rows(self) -> frozenset[Hashable]:
+        return frozenset(self._tell())
 
     @property
     def is_first(self) -> bool:
@@ -53,13 +61,15 @@ class Order:
         self._open: dict[Turn, None] = {}
 
     @contextmanager
-    def turn(self, scope: Hashable, rows: Iterable[Hashable]) -> Iterator[Turn]:
+    def turn(self, scope: Hashable, rows: Callable[[], Iterable[Hashable]]) -> Iterator[Turn]:
         """
         A place behind all calls that have entered before, for each of these rows of a sync.
 
+        The rows are asked for once it matters which they are.
+
         Earlier calls never wait for later ones, so nobody waits in a circle.
         """
-        turn = Turn(scope, frozenset(rows), self._open)
+        turn = Turn(scope, rows, self._open)
         self._open[turn] = None
         try:
             yield turn

@@ -15,7 +15,7 @@ from destination.call import CHUNK
 from destination.columns import ReadLater, ids_of
 from destination.deadline import Deadline
 from destination.instance import Instance
-from destination.model import Batch, Rejection, Row
+from destination.model import Batch, Rejection, Row, RowId
 from destination.protocols import hightouch, rpc
 from destination.protocols.hightouch.rows import read_rows
 from destination.tuning import Tuning
@@ -132,20 +132,25 @@ async def test_fatal_from_the_start_fails_the_call():
 
 
 def test_rows_to_be_read_later_are_a_sequence():
-    """Ids are known without reading; a row, or some of them, are read when they are asked for."""
+    """Ids are read when they are asked for, once; a row, or some of them, each time."""
     read = []
 
     def reading(start: int, end: int) -> list[Row]:
         read.extend(range(start, end))
         return [Row(position, f"id {position}", {}) for position in range(start, end)]
 
-    later = ReadLater([f"id {n}" for n in range(9)], reading)
+    def ids() -> list[RowId | None]:
+        read.append("ids")
+        return [f"id {n}" for n in range(9)]
 
-    assert (len(later), ids_of(later)[8], read) == (9, "id 8", [])
+    later = ReadLater([msgspec.Raw(b"{}")] * 9, "id", ids, reading)
+
+    assert (len(later), read) == (9, [])
+    assert (ids_of(later)[8], ids_of(later)[7]) == ("id 8", "id 7")
     assert [row.position for row in later[7:99]] == [7, 8]
     assert later[2].id == "id 2"
     assert later[-1].id == "id 8"
-    assert read == [7, 8, 2, 8]
+    assert read == ["ids", 7, 8, 2, 8]
 
 
 @pytest.mark.parametrize("column", ["id", 'od"d'])

@@ -21,7 +21,7 @@ def played(calls: list[tuple[float, float, set[Hashable]]]) -> list[tuple[Hashab
 
         async def call(at: float, seconds: float, rows: set[Hashable]) -> None:
             await asyncio.sleep(at)
-            with order.turn("sync", rows) as turn:
+            with order.turn("sync", lambda: rows) as turn:
                 held_up = {row for row in rows if turn.must_wait(row)}
                 for group in (rows - held_up, held_up):
                     await turn.come(group)
@@ -61,10 +61,10 @@ def test_a_call_that_gives_up_passes_on_whom_it_waited_for() -> None:
     async def scenario() -> float:
         order = Order()
         with ExitStack() as first:
-            first.enter_context(order.turn("sync", ["row"]))
-            with order.turn("sync", ["row"]) as second:
+            first.enter_context(order.turn("sync", lambda: ["row"]))
+            with order.turn("sync", lambda: ["row"]) as second:
                 assert second.must_wait("row")
-            with order.turn("sync", ["row"]) as third:
+            with order.turn("sync", lambda: ["row"]) as third:
                 waiting = asyncio.create_task(third.come(["row"]))
                 await asyncio.sleep(5)
                 assert not waiting.done()

@@ -13,7 +13,9 @@ from codecs import getincrementaldecoder
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache, reduce
+from operator import or_
+from typing import Any, Literal
 
 import msgspec
 import structlog
@@ -64,13 +66,11 @@ class Call:
         target: What the methods act on, such as a destination.
         deadline: When the answer must be out.
         rows_left: How many rows the call, all members of an array batch together, may still bring.
-        nested: Lists and objects in the body; brackets that stand in text count too.
     """
 
     target: Any
     deadline: Deadline
     rows_left: int
-    nested: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,12 @@ class _Envelope(msgspec.Struct):
     jsonrpc: Any = None
     id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     method: Any = None
+    params: Any = NULL
+
+
+class _Closed(_Envelope):
+    """Its params are still JSON."""
+
     params: msgspec.Raw = NULL
 
 
@@ -119,7 +125,7 @@ class _Invalid(Exception):
         self.id = id
 
 
-_envelope = msgspec.json.Decoder(_Envelope)
+_envelope = msgspec.json.Decoder(_Closed)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 _raw = msgspec.json.Decoder(msgspec.Raw)
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -132,8 +138,8 @@ async def answer(methods: Mapping[str, Method], body: bytes, call: Call) -> byte
     It always is valid JSON, and its ids are the request's, byte for byte.
     """
     try:
-        call.nested = _nesting(body)
-        items, is_batch = _parse(body)
+        _check_size(body)
+        items, is_batch = _parse(body, methods)
     except (ValueError, RecursionError) as error:
         return error_body(PARSE_ERROR, _parse_problem(error))
     if is_batch and not 0 < len(items) <= MAX_BATCH:
@@ -152,19 +158,21 @@ def error_body(code: int, message: str, id: msgspec.Raw = NULL, data: Any = None
     return _encoder.encode({"jsonrpc": "2.0", "error": error, "id": id})
 
 
-def _nesting(body: bytes) -> int:
-    """How many lists and objects the body has at most. Raises ValueError for too many values."""
-    tokens = body.translate(None, delete=NO_TOKENS)
-    if len(tokens) > MAX_TOKENS:
+def _check_size(body: bytes) -> None:
+    """Raises ValueError for too many values; as many as there are bytes there cannot be."""
+    if len(body) > MAX_TOKENS < len(body.translate(None, delete=NO_TOKENS)):
         raise ValueError("too many values")
-    return tokens.count(b"[") + tokens.count(b"{")
 
 
-def _parse(body: bytes) -> tuple[list[msgspec.Raw | _Envelope], bool]:
+def _parse(
+    body: bytes, methods: Mapping[str, Method]
+) -> tuple[list[msgspec.Raw | _Envelope], bool]:
     body = body.removeprefix(b"\xef\xbb\xbf")
     _check_text(body)
     with suppress(msgspec.DecodeError, RecursionError):
-        return [_envelope.decode(body)], False  # most often; what else there is, is told below
+        found = _opened(tuple((name, each.params) for name, each in methods.items())).decode(body)
+        envelope = _Envelope("2.0", found.id, found.__struct_config__.tag, found.params)
+        return [envelope], False  # most often; what else there is, is told below
     try:
         whole = _raw.decode(body)
     except msgspec.DecodeError:
@@ -172,6 +180,25 @@ def _parse(body: bytes) -> tuple[list[msgspec.Raw | _Envelope], bool]:
     if bytes(whole)[:1] == b"[":
         return [*_items.decode(whole)], True
     return [whole], False
+
+
+@lru_cache(maxsize=8)
+def _opened(methods: tuple[tuple[str, type[msgspec.Struct]], ...]) -> msgspec.json.Decoder[Any]:
+    """Reads a request that is as it should be, envelope and params at once."""
+    requests = [
+        msgspec.defstruct(
+            "Request",
+            [
+                ("jsonrpc", Literal["2.0"]),
+                ("params", params),
+                ("id", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET),
+            ],
+            tag_field="method",
+            tag=name,
+        )
+        for name, params in methods
+    ]
+    return msgspec.json.Decoder(reduce(or_, requests))
 
 
 def _check_text(body: bytes) -> None:
@@ -292,13 +319,17 @@ def _callable(method: Method) -> Callable[[Call, msgspec.Raw], Awaitable[Result]
     return invoke
 
 
-def decode_params(struct: type[msgspec.Struct], params: msgspec.Raw) -> Any:
+def decode_params(struct: type[msgspec.Struct], params: msgspec.Raw | msgspec.Struct) -> Any:
     """
-    Named params as the struct; absent, null, ``{}`` and ``[]`` are none, ``[{…}]`` is its object.
+    Named params as the struct, which they may be already.
+
+    Absent, null, ``{}`` and ``[]`` are none, ``[{…}]`` is its object.
 
     Raises:
         InvalidParams: Positional or scalar params, or a param of another type than declared.
     """
+    if isinstance(params, msgspec.Struct):
+        return params
     try:
         start = _start(params)
         if start == b"[":

@@ -353,7 +353,7 @@ async def test_s11_a_row_that_is_too_long_or_too_deep_is_rejected_alone(served):
     deep: Any = 1
     for _ in range(100):
         deep = [deep]
-    rows = [person("long", x="x" * 300_000), person("deep", x=deep), person("fine")]
+    rows = [person("long", x="x" * 300_000), person("deep", name=deep), person("fine")]
 
     reasons = await rejected(served, "add", sync(*rows))
 
@@ -362,6 +362,19 @@ async def test_s11_a_row_that_is_too_long_or_too_deep_is_rejected_alone(served):
         "deep": "INVALID_ROW: the row is nested more than 64 deep",
     }
     assert served.plugin().holds.keys() == {"fine"}
+
+
+async def test_s11_what_nobody_reads_may_be_deep(served):
+    """A row is not rejected for a column that is not mapped, whatever its neighbours are like."""
+    deep: Any = 1
+    for _ in range(100):
+        deep = [deep]
+    rows = [person("deep", x=deep), person("fine")]
+
+    assert await rejected(served, "add", sync(*rows)) == {}
+    assert await rejected(served, "add", sync(*rows, person("bad", email="no"))) == {
+        "bad": "INVALID_ROW: email: expected an email address"
+    }
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def _send(operation: Operation) -> Callable[[Call, Rows], Awaitable[JSON]]:
         call.rows_left -= len(raw)
         sync = read_sync(params.configuration or {})
         id_column = params.idColumn or identifier_column(sync.mapping)
-        rows, ids = read_rows(raw, id_column, sync.mapping.columns, nested=call.nested)
+        rows, ids = read_rows(raw, id_column, sync.mapping.columns)
         sync = replace(sync, id_column=id_column or "")
         report = await _instance(call).deliver(sync, operation, rows, call.deadline)
         return {"rejectedRows": rejected_rows(report.rejections, rows, ids)}

@@ -1,13 +1,13 @@
 """The platform's rows, each read alone; their ids as they were written."""
 
-import math
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from destination.call import CHUNK
-from destination.columns import MAX_DEPTH, Columns, Reader, ReadLater, ids_of
+from destination.columns import Columns, Reader, ReadLater, ids_of
 from destination.errors import RowError
 from destination.model import Rejection, Row, RowId
 from destination.protocols.hightouch.configuration import JSON
@@ -17,31 +17,25 @@ _id: msgspec.json.Decoder[str | int | float] = msgspec.json.Decoder(str | int | 
 
 
 def read_rows(
-    raw: list[msgspec.Raw],
-    id_column: str | None,
-    names: Iterable[str],
-    *,
-    nested: float = math.inf,
+    raw: list[msgspec.Raw], id_column: str | None, names: Iterable[str]
 ) -> tuple[Sequence[Row], "Ids"]:
     """
-    The rows, each decoded alone so that one that cannot be read harms no other.
+    The rows, each read alone and when it is asked for, so that one that cannot be harms no other.
 
-    More rows than are delivered at a time are read when they are asked for.
+    All rows that are mapped together are read before any is sent. To read one without a usable id
+    raises InvalidParams, since its outcome could not be reported.
 
     Args:
         names: The columns that will be read of every row; others are read when they are.
-        nested: Lists and objects in all rows together, or more, where that is known.
 
     Raises:
-        InvalidParams: No id column, or a row without a usable id: its outcome could not be
-            reported. Nothing has been sent.
+        InvalidParams: No id column; or, of more rows than are mapped together, one without an id.
     """
     if not raw:
         return [], Ids("", [])
     if not id_column:
         raise InvalidParams("Invalid params: idColumn is missing and no identifier is mapped")
-    shallow = nested - len(raw) < MAX_DEPTH
-    ids, reader = Ids(id_column, raw), Reader((id_column, *names), shallow=shallow)
+    ids, reader = Ids(id_column, raw), Reader((id_column, *names))
 
     def read(start: int, end: int) -> list[Row]:
         return [
@@ -49,9 +43,10 @@ def read_rows(
             for position, columns in enumerate(reader.read(raw[start:end]), start)
         ]
 
-    if len(raw) > CHUNK:
-        return ReadLater(ids.values(), read), ids
-    return read(0, len(raw)), ids
+    rows = ReadLater(raw, id_column, ids.values, read)
+    if len(raw) > CHUNK and None in rows.ids:
+        ids.value(rows.ids.index(None))
+    return rows, ids
 
 
 def _id_of(columns: Columns | RowError, position: int, ids: "Ids") -> RowId:
@@ -71,17 +66,18 @@ class Ids:
         self._rows = rows
         self._decoder: Any = None
 
-    def values(self) -> list[RowId]:
-        """All rows' ids; raises InvalidParams where one has none."""
+    def values(self) -> list[RowId | None]:
+        """All rows' ids; None where one has none."""
         decode = _id_decoder(self.column, str | int | float).decode
         try:
             return [decode(raw).id for raw in self._rows]
-        except (
-            ValueError,
-            AttributeError,
-            RecursionError,
-        ):  # of one; it may be usable all the same
-            return [self.value(position) for position in range(len(self._rows))]
+        except (ValueError, AttributeError, RecursionError):
+            return [self._value(position) for position in range(len(self._rows))]
+
+    def _value(self, position: int) -> RowId | None:
+        with suppress(InvalidParams):
+            return self.value(position)
+        return None
 
     def value(self, position: int) -> str | int | float:
         """The id, of a row that is not read itself; raises InvalidParams when it has none."""

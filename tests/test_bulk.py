@@ -1,0 +1,218 @@
+"""Many rows at once are mapped as each of them alone."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from destination.bulk import Bulk
+from destination.call import PIECE, mapped
+from destination.columns import MAX_ROW, Columns, ReadLater
+from destination.deadline import Deadline
+from destination.mapping import Column, Entry, FieldMapping, Plan, Rendered, Static
+from destination.model import Field, FieldType, Operation, Record
+from destination.protocols.hightouch.rows import read_rows
+from destination.protocols.rpc import InvalidParams
+from destination.template import Template
+from destination.testing.clock import run_virtually
+
+COLUMNS = ("id", "a", "b", "Ä", 'q"')
+
+TEXTS = st.sampled_from(
+    [
+        *("", " ", "x", "12.5", "true", "é" * 300),
+        *("a@b.c", "a@b", "a@b.c\nd@e.f", "a@b.c\n", " a@b.c"),
+        *("2024-01-31", "2024-01-28", "2024-02-30", "0000-01-01", "٢٠٢٤-01-01"),
+        *("2024-01-28\n2024-01-27", "2024-01-28\n"),
+    ]
+)
+VALUES = st.one_of(
+    TEXTS,
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([2**64, -(2**63) - 1, 10**30, 0.5, -0.0, 1e300]),
+    st.sampled_from([[], {}, [1], {"a": {"b": []}}]),
+)
+ROWS = st.dictionaries(st.sampled_from((*COLUMNS, "A")), VALUES).map(lambda row: {"id": 1} | row)
+FIELDS = st.builds(
+    Field,
+    st.sampled_from(["x", "y", "z", "class", "a.b", "_x", "-"]),
+    type=st.sampled_from(FieldType),
+    required=st.booleans(),
+    identifier=st.booleans(),
+)
+SOURCES = st.one_of(
+    st.builds(Column, st.sampled_from(COLUMNS)), st.builds(Static, st.one_of(TEXTS, st.none()))
+)
+MAPPINGS = st.lists(
+    st.builds(
+        Entry, st.sampled_from(["x", "y", "z", "class", "a.b", "_x", "-"]), SOURCES, st.booleans()
+    ),
+    unique_by=lambda entry: entry.to,
+    max_size=4,
+)
+
+
+def raw(row: Mapping[str, Any]) -> msgspec.Raw:
+    return msgspec.Raw(json.dumps(row).encode())
+
+
+def seen(records: Sequence[Record]) -> Any:
+    """What there is to see of records: types, and the columns they were made of, too."""
+    return [
+        (each.position, repr(each.id), {**each.row}, [*map(repr, each.fields.items())])
+        for each in records
+    ]
+
+
+def bulk(types: Mapping[str, FieldType], id_column: str = "id", **options: Any) -> Bulk | None:
+    """A mapping of each column to the field of its name."""
+    fields = [Field(name, type=type, **options) for name, type in types.items()]
+    entries = tuple(Entry(name, Column(name)) for name in types)
+    return Plan(FieldMapping(entries), fields, Operation.ADD).bulk(id_column)
+
+
+@given(
+    st.lists(FIELDS, unique_by=lambda field: field.id),
+    MAPPINGS,
+    st.sampled_from(Operation),
+    st.lists(ROWS, min_size=1, max_size=4),
+)
+@example(
+    [Field("x", type=FieldType.EMAIL)],
+    [Entry("x", Column("a"))],
+    Operation.ADD,
+    [{"id": 1, "a": "a@b.c\nd@e.f"}],
+)
+@example([], [Entry("x", Column("a")), Entry("y", Static("f"))], Operation.ADD, [{"id": 2, "a": 1}])
+def test_it_is_as_if_each_were_mapped_alone(
+    fields: Sequence[Field],
+    entries: Sequence[Entry],
+    operation: Operation,
+    rows: Sequence[Mapping[str, Any]],
+) -> None:
+    """Whatever the fields, the mapping and the rows are, together they become what each becomes."""
+    plan = Plan(FieldMapping(tuple(entries)), fields, operation)
+    many = plan.bulk("id")
+
+    together = many and many.records([raw(row) for row in rows], 7)
+
+    if together is not None:
+        alone = [
+            plan.record(position, row["id"], Columns(raw(row)))
+            for position, row in enumerate(rows, 7)
+        ]
+        assert seen(together) == seen(alone)
+
+
+@pytest.mark.parametrize(
+    ("type", "values"),
+    [
+        (FieldType.STRING, ["x", "", None]),
+        (FieldType.NUMBER, [1, 0.5, 10**30, None]),
+        (FieldType.BOOLEAN, [True, False, None]),
+        (FieldType.EMAIL, ["a@b.c", "é@b", None]),
+        (FieldType.DATE, ["2024-01-28", "1999-12-01", None]),
+        (FieldType.UNKNOWN, ["x", "", 1, 0.5, False, None]),
+    ],
+)
+def test_what_is_as_declared_is_mapped_together(type: FieldType, values: Sequence[Any]) -> None:
+    """Values of the declared type, and null where nothing is required, need no second look."""
+    many = bulk({"a": type})
+    assert many is not None
+
+    records = many.records([raw({"id": str(n), "a": each}) for n, each in enumerate(values)], 0)
+
+    assert records is not None
+    assert [each.fields for each in records] == [{"a": value} for value in values]
+    assert [each.id for each in records] == [str(n) for n in range(len(values))]
+
+
+@pytest.mark.parametrize(
+    "row", [{"a": "x"}, {"id": 1}, {"id": None, "a": "x"}, {"id": True, "a": ""}]
+)
+def test_a_row_that_lacks_something_is_left_to_the_other_way(row: Mapping[str, Any]) -> None:
+    """Without its id or a mapped column a row is looked at alone, and so are its neighbours."""
+    many = bulk({"a": FieldType.STRING})
+    assert many is not None
+
+    assert many.records([raw({"id": 1, "a": "x"})], 0) is not None
+    assert many.records([raw({"id": 1, "a": "x"}), raw(row)], 0) is None
+
+
+def test_a_row_that_is_too_long_is_left_to_the_other_way() -> None:
+    """The size of a row has its limit here too, wherever the bytes stand."""
+    many = bulk({"a": FieldType.STRING})
+    assert many is not None
+
+    assert many.records([raw({"id": 1, "a": "x", "b": "x" * (MAX_ROW - 100)})], 0) is not None
+    assert many.records([raw({"id": 1, "a": "x", "b": "x" * MAX_ROW})], 0) is None
+
+
+def test_the_id_may_be_mapped_too() -> None:
+    """A column that is both the id and a field is read once, for both."""
+    many = bulk({"id": FieldType.STRING})
+    assert many is not None
+
+    [record] = many.records([raw({"id": "7", "a": 1})], 0) or []
+
+    assert (record.id, record.fields, dict(record.row)) == ("7", {"id": "7"}, {"id": "7", "a": 1})
+    assert many.records([raw({"id": 7})], 0) is None  # to be made a text
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        Entry("x", Rendered(Template.parse("{{ a }}"))),
+        Entry("x.y", Column("a")),
+        Entry("_x", Column("a")),
+        Entry("x", Column("ä")),
+        Entry("x", Column('a"')),
+        Entry("x", Column("b")),
+        Entry("when", Column("a")),
+    ],
+    ids=str,
+)
+def test_what_needs_thought_is_not_for_many_at_once(entry: Entry) -> None:
+    """Templates, nested fields, odd names, a column for two fields, and types to be converted."""
+    entries = (Entry("b", Column("b")), entry)
+
+    plan = Plan(FieldMapping(entries), [Field("when", type=FieldType.DATETIME)], Operation.ADD)
+
+    assert Plan(FieldMapping(entries[:1]), (), Operation.ADD).bulk("id") is not None
+    assert plan.bulk("id") is None
+
+
+def test_one_bad_row_costs_its_neighbours_nothing() -> None:
+    """Rows are mapped together where they can be and alone where not; all are there, in order."""
+    rows = [raw({"id": n, "a": n if n != PIECE + 3 else "no number"}) for n in range(3 * PIECE)]
+    entries = FieldMapping((Entry("a", Column("a")),))
+    plan = Plan(entries, [Field("a", type=FieldType.NUMBER)], Operation.ADD)
+    read, _ = read_rows(rows, "id", ["a"])
+
+    async def scenario() -> Any:
+        return await mapped(plan, read, Deadline(25))
+
+    records, rejections = run_virtually(scenario())
+
+    assert isinstance(read, ReadLater)
+    assert [each.position for each in records] == [n for n in range(3 * PIECE) if n != PIECE + 3]
+    assert all(each.fields == {"a": each.position} == {"a": each.id} for each in records)
+    assert [each.position for each in rejections] == [PIECE + 3]
+
+
+def test_a_row_without_an_id_is_told_before_any_is_sent() -> None:
+    """Mapping ends where the outcome of a row could not be reported."""
+    rows = [raw({"id": 1, "a": 1}), raw({"id": None, "a": 1})]
+    plan = Plan(FieldMapping((Entry("a", Column("a")),)), (), Operation.ADD)
+
+    async def scenario() -> Any:
+        return await mapped(plan, read_rows(rows, "id", ["a"])[0], Deadline(25))
+
+    with pytest.raises(InvalidParams, match="row 1 has no usable id"):
+        run_virtually(scenario())
