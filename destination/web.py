@@ -175,7 +175,7 @@ Hold = Callable[[int], None]
 """Is told how large a body has become; raises Refusal when it must not be held."""
 
 
-async def read_json(request: web.Request, limit: int, deadline: Deadline, hold: Hold) -> bytes:
+async def read_json(request: web.Request, limit: int, deadline: Deadline, hold: Hold) -> bytearray:
     """
     The body, inflated.
 
@@ -205,7 +205,9 @@ async def read_json(request: web.Request, limit: int, deadline: Deadline, hold: 
     return await _read(request, Inflater(encoding, limit), deadline, hold)
 
 
-async def _read(request: web.Request, inflater: Inflater, deadline: Deadline, hold: Hold) -> bytes:
+async def _read(
+    request: web.Request, inflater: Inflater, deadline: Deadline, hold: Hold
+) -> bytearray:
     try:
         async with deadline.limit(), asyncio.timeout(BODY_SECONDS):
             async for piece in request.content.iter_any():

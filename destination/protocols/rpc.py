@@ -45,6 +45,8 @@ NO_TOKENS = bytes({*range(256)} - {*b"{[,:"})
 TEXT_PART = 1024 * 1024
 """Bytes that are looked at together."""
 
+BOM = b"\xef\xbb\xbf"
+
 MARK = b"\xff"
 """Stands for the backslash and u of a lone surrogate's escape; UTF-8 never has this byte."""
 
@@ -55,6 +57,8 @@ _LONE_SURROGATE = re.compile(
 )
 
 NULL = msgspec.Raw(b"null")
+
+Body = bytes | bytearray
 
 
 @dataclass(slots=True)
@@ -131,7 +135,7 @@ _raw = msgspec.json.Decoder(msgspec.Raw)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-async def answer(methods: Mapping[str, Method], body: bytes, call: Call) -> bytes | None:
+async def answer(methods: Mapping[str, Method], body: Body, call: Call) -> bytes | None:
     """
     The response to a body, or None where JSON-RPC asks for none.
 
@@ -158,16 +162,15 @@ def error_body(code: int, message: str, id: msgspec.Raw = NULL, data: Any = None
     return _encoder.encode({"jsonrpc": "2.0", "error": error, "id": id})
 
 
-def _check_size(body: bytes) -> None:
+def _check_size(body: Body) -> None:
     """Raises ValueError for too many values; as many as there are bytes there cannot be."""
     if len(body) > MAX_TOKENS < len(body.translate(None, delete=NO_TOKENS)):
         raise ValueError("too many values")
 
 
-def _parse(
-    body: bytes, methods: Mapping[str, Method]
-) -> tuple[list[msgspec.Raw | _Envelope], bool]:
-    body = body.removeprefix(b"\xef\xbb\xbf")
+def _parse(body: Body, methods: Mapping[str, Method]) -> tuple[list[msgspec.Raw | _Envelope], bool]:
+    if body.startswith(BOM):
+        body = body[len(BOM) :]
     _check_text(body)
     with suppress(msgspec.DecodeError, RecursionError):
         found = _opened(tuple((name, each.params) for name, each in methods.items())).decode(body)
@@ -201,7 +204,7 @@ def _opened(methods: tuple[tuple[str, type[msgspec.Struct]], ...]) -> msgspec.js
     return msgspec.json.Decoder(reduce(or_, requests))
 
 
-def _check_text(body: bytes) -> None:
+def _check_text(body: Body) -> None:
     """Raises UnicodeDecodeError for what is not UTF-8; a part at a time, since bodies are large."""
     decoder = getincrementaldecoder("utf-8")()
     whole = memoryview(body)
@@ -210,7 +213,7 @@ def _check_text(body: bytes) -> None:
     decoder.decode(b"", final=True)
 
 
-def _marked(body: bytes) -> bytes:
+def _marked(body: Body) -> Body:
     """
     The body with every escape of a lone surrogate marked, where there are not too many of them.
 

@@ -50,7 +50,7 @@ async def read(response: httpx.Response, most: int = MAX_ANSWER) -> bytes:
         async for piece in stream:
             inflater.feed(piece)
             empty = False
-        return b"" if empty else inflater.finish()
+        return b"" if empty else bytes(inflater.finish())
     except httpx.RequestError as error:
         error.request = response.request
         raise

@@ -46,7 +46,7 @@ def answered(asked: Asked) -> bytes:
     inflater = Inflater(encoding, 8 * len(asked.body) + 1024)
     try:
         inflater.feed(asked.body)
-        return inflater.finish()
+        return bytes(inflater.finish())
     except (InflateError, InflatedTooLarge):
         return b""
 
