@@ -6,6 +6,7 @@ Run as a process of its own: it prints its port.
 """
 
 import asyncio
+import gc
 from typing import Any
 
 import msgspec
@@ -45,24 +46,29 @@ _call = msgspec.json.Decoder(Call)
 
 async def answered(request: web.Request) -> web.Response:
     """Every row is accepted."""
-    call = _call.decode(await request.read())
+    body = bytearray()
+    async for piece in request.content.iter_any():
+        body += piece
+    call = _call.decode(body)
     records = [
         Record(position, row.id, {name: getattr(row, name) for name in MAPPED}, {})
         for position, row in enumerate(call.params.rows)
     ]
     rejected = records[len(call.params.rows) :]
     result = {"rejectedRows": rejected}
-    body = msgspec.json.encode({"jsonrpc": "2.0", "id": call.id, "result": result})
-    return web.Response(body=body, content_type="application/json")
+    answer = msgspec.json.encode({"jsonrpc": "2.0", "id": call.id, "result": result})
+    return web.Response(body=answer, content_type="application/json")
 
 
 async def main() -> None:
     """Serve until whoever started this has ended it."""
-    app = web.Application(client_max_size=2**30)
+    app = web.Application()
     app.router.add_post("/", answered)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     print(runner.addresses[0][1], flush=True)
     await end_of_input()
     await runner.cleanup()

@@ -7,7 +7,7 @@ Whatever is otherwise is left to ``Plan.record``, which converts, tells and reje
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from itertools import count, repeat
@@ -74,7 +74,7 @@ class Bulk:
 
         It is as if ``Plan.record`` had been asked for each.
         """
-        if any(len(memoryview(row)) > MAX_ROW for row in rows):
+        if max(map(len, map(_bytes, rows))) > MAX_ROW:
             return None
         try:
             fields = [*map(asdict, map(self._decode, rows))]
@@ -89,6 +89,8 @@ class Bulk:
             fields = [{**self._frame, **one} for one in fields]
         return [*map(Record, count(start), ids, fields, map(Columns, rows))]
 
+
+_bytes: Callable[[msgspec.Raw], memoryview] = memoryview
 
 _ORDINARY = re.compile(r"[ !#-[\]-~]+")
 """Names of columns that msgspec 0.22 finds: no quotes, no escapes, nothing beyond ASCII."""

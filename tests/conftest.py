@@ -1,5 +1,6 @@
 """What tests share: a real server on a real socket, and kinds made for tests."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -14,6 +15,12 @@ from destination.app import build
 from destination.listen import listening
 from destination.settings import Settings
 from destination.state import IN_MEMORY
+
+
+def pytest_configure() -> None:
+    """What is started in the background ignores Ctrl-C, and so would programs that tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

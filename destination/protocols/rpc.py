@@ -206,6 +206,8 @@ def _opened(methods: tuple[tuple[str, type[msgspec.Struct]], ...]) -> msgspec.js
 
 def _check_text(body: Body) -> None:
     """Raises UnicodeDecodeError for what is not UTF-8; a part at a time, since bodies are large."""
+    if body.isascii():
+        return
     decoder = getincrementaldecoder("utf-8")()
     whole = memoryview(body)
     for start in range(0, len(body), TEXT_PART):
