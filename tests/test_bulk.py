@@ -15,8 +15,8 @@ from destination.columns import MAX_ROW, Columns, ReadLater
 from destination.deadline import Deadline
 from destination.mapping import Column, Entry, FieldMapping, Plan, Rendered, Static
 from destination.model import Field, FieldType, Operation, Record
+from destination.protocols.envelope import InvalidParams
 from destination.protocols.hightouch.rows import read_rows
-from destination.protocols.rpc import InvalidParams
 from destination.template import Template
 from destination.testing.clock import run_virtually
 

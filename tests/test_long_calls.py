@@ -17,6 +17,7 @@ from destination.deadline import Deadline
 from destination.instance import Instance
 from destination.model import Batch, Rejection, Row, RowId
 from destination.protocols import hightouch, rpc
+from destination.protocols.envelope import MARK
 from destination.protocols.hightouch.rows import read_rows
 from destination.tuning import Tuning
 
@@ -159,7 +160,7 @@ def test_ids_are_those_of_a_short_call(column: str, last: str):
     """However they are read, ids of any kind are the same; what is no text is as it was written."""
     name = json.dumps(column)
     written = (f'{{{name}: {id}, "v": [1]}}'.encode() for id in (1, '"1"', last))
-    rows = [msgspec.Raw(row.replace(b"\\u", rpc.MARK)) for row in written]
+    rows = [msgspec.Raw(row.replace(b"\\u", MARK)) for row in written]
 
     short, _ = read_rows(rows, column, ["v"])
     long, _ = read_rows(rows + rows[:1] * CHUNK, column, ["v"])

@@ -11,6 +11,7 @@ from dataclasses import replace
 from destination.errors import ConfigError
 from destination.instance import Instance
 from destination.model import Field, Operation
+from destination.protocols.envelope import InvalidParams
 from destination.protocols.hightouch.configuration import JSON, identifier_column, read_sync
 from destination.protocols.hightouch.rows import read_rows, rejected_rows
 from destination.protocols.hightouch.shapes import (
@@ -26,7 +27,7 @@ from destination.protocols.hightouch.shapes import (
     ValidateResult,
 )
 from destination.protocols.openrpc import described
-from destination.protocols.rpc import Call, InvalidParams, Method, NoParams
+from destination.protocols.rpc import Call, Method, NoParams
 
 FORM_SECONDS = 5.0
 """A person waits for the form; a vendor that is slower than this is reported instead."""

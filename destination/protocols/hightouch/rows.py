@@ -10,8 +10,8 @@ from destination.call import CHUNK
 from destination.columns import Columns, Reader, ReadLater, ids_of
 from destination.errors import RowError
 from destination.model import Rejection, Row, RowId
+from destination.protocols.envelope import InvalidParams
 from destination.protocols.hightouch.configuration import JSON
-from destination.protocols.rpc import InvalidParams
 
 _id: msgspec.json.Decoder[str | int | float] = msgspec.json.Decoder(str | int | float)
 
