@@ -67,7 +67,8 @@ class Call:
 
     async def send(self, records: Sequence[Record], turn: Turn) -> None:
         """Deliver some of the call's records."""
-        records = await self._run.wanted(self._run.distinct(records))
+        questions = self._run.questions
+        records = await questions.wanted(questions.distinct(records))
         for wave in waves(records):
             if turn.is_first:
                 await self._send(wave)

@@ -314,7 +314,7 @@ class Instance:
         return Report(
             len(rows),
             tuple(sorted(rejections, key=lambda each: each.position)),
-            skipped=tuple(run.skipped),
+            skipped=tuple(run.questions.skipped),
             suppressed=call.suppressed,
             attempts=run.attempts,
         )

@@ -7,15 +7,15 @@ known; a fatal error stops what has not started.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from destination.bugs import bug
-from destination.deadline import ABOUT, DELIVERY, Deadline, Delivery, give_way, in_step
+from destination.deadline import ABOUT, DELIVERY, Deadline, Delivery, in_step
 from destination.errors import (
     AuthError,
     Code,
@@ -24,20 +24,13 @@ from destination.errors import (
     ForbiddenError,
     NoAnswer,
     RefusedError,
-    RowError,
     TargetError,
 )
 from destination.memory import Memory, NoMemory
-from destination.model import Batch, Limits, Operation, Record, Rejection
+from destination.model import Batch, Limits, Record, Rejection
 from destination.plugin import Destination
+from destination.questions import Group, Questions
 from destination.state.store import Outcome
-
-T = TypeVar("T")
-
-DUPLICATE = "not sent: a later row of this call stands for the same record"
-
-LARGEST_GROUP = 1_000
-"""Records that are delivered together at most, however many belong to their group."""
 
 FORBIDDEN = 2
 """Refusals in a row that are the credentials' fault; one alone may be about its record."""
@@ -50,10 +43,6 @@ def _ended(worker: asyncio.Future[Any]) -> None:
     _LEFT.discard(worker)
     if not worker.cancelled():
         worker.exception()  # of one that was cut off nobody asks; it is not to be complained of
-
-
-Group = Sequence[Record]
-"""Records that are delivered together."""
 
 
 class _Work(msgspec.Struct, frozen=True):
@@ -109,10 +98,9 @@ class Run:
         self._acknowledged: set[int] = set()
         self._under_way: dict[int, tuple[_Work, Delivery]] = {}
         self._touched = False
+        self.questions = Questions(plugin, batch, self.reject)
         self.rejections: dict[int, Rejection] = {}
         """By position. A record that is not here was delivered."""
-        self.skipped: list[int] = []
-        """The positions of records that the destination does not want."""
         self.attempts = 0
         """Requests that went to the vendor."""
 
@@ -157,53 +145,6 @@ class Run:
             self.reject(work.batch.records, error)
             self._leave(work)
 
-    def distinct(self, records: Sequence[Record]) -> Sequence[Record]:
-        """The records without those for which another row stands; these are rejected."""
-        if self._batch.operation is Operation.REMOVE or not self._answers("identity"):
-            return records
-        named = list(self._asked(records, self._plugin.identity))
-        last = {identity: (type(one.id), one.id) for one, identity in named}
-        rivals = [
-            one
-            for one, identity in named
-            if identity is not None and last[identity] != (type(one.id), one.id)
-        ]
-        self.reject(rivals, RowError(DUPLICATE, code=Code.DUPLICATE))
-        return [one for one, _ in named if one.position not in self.rejections]
-
-    async def wanted(self, records: Sequence[Record]) -> Sequence[Record]:
-        """The records that are to be sent; the others are counted, and are no errors."""
-        if not self._answers("wanted"):
-            return records
-        kept, turn = list[Record](), asyncio.get_running_loop().time()
-        for record, wanted in self._asked(
-            records, lambda one: self._plugin.wanted(one, self._batch)
-        ):
-            if wanted:
-                kept.append(record)
-            else:
-                self.skipped.append(record.position)
-            turn = await give_way(turn)
-        return kept
-
-    def _answers(self, question: str) -> bool:
-        """Whether the destination has an answer of its own: the usual ones need no asking."""
-        return getattr(type(self._plugin), question) is not getattr(Destination, question)
-
-    def _asked(
-        self, records: Iterable[Record], question: Callable[[Record], T]
-    ) -> Iterator[tuple[Record, T]]:
-        """Each record with the destination's answer; one on which it fails is rejected."""
-        for record in records:
-            try:
-                answer = question(record)
-            except DestinationError as error:
-                self.reject([record], error)
-            except Exception as error:  # noqa: BLE001 - a bug in a destination costs this record only
-                self.reject([record], bug(error))
-            else:
-                yield record, answer
-
     def reject(self, records: Iterable[Record], error: DestinationError) -> None:
         """Note that these were not delivered; a record keeps its first reason."""
         for record in records:
@@ -222,36 +163,13 @@ class Run:
     def _queues(self, records: Sequence[Record]) -> Iterable[deque[_Work]]:
         """What one worker does in its order: a whole lane, or a single batch."""
         size = self._limits.batch_size
-        for lane, members in self._by_lane(records).items():
-            groups = self._groups(members)
+        for lane, members in self.questions.by_lane(records).items():
+            groups = self.questions.groups(members)
             works = [
                 _work(lane, self._batch, groups[start : start + size])
                 for start in range(0, len(groups), size)
             ]
             yield from (deque(works),) if self._limits.in_order else (deque((x,)) for x in works)
-
-    def _by_lane(self, records: Iterable[Record]) -> dict[str, list[Record]]:
-        if not self._answers("lane"):
-            return {"": list(records)}
-        options, lanes = self._batch.options, dict[str, list[Record]]()
-        for record, lane in self._asked(records, lambda one: self._plugin.lane(one, options)):
-            lanes.setdefault(lane, []).append(record)
-        return lanes
-
-    def _groups(self, records: Sequence[Record]) -> Sequence[Group]:
-        """What is delivered together: mostly each record by itself."""
-        if not self._answers("group"):
-            return [(record,) for record in records]
-        options = self._batch.options
-        groups: dict[Hashable, list[Record]] = {}
-        for record, group in self._asked(records, lambda one: self._plugin.group(one, options)):
-            alone = group is None
-            groups.setdefault((alone, record.position if alone else group), []).append(record)
-        return [
-            group[start : start + LARGEST_GROUP]
-            for group in groups.values()
-            for start in range(0, len(group), LARGEST_GROUP)
-        ]
 
     async def _work(self, queues: deque[deque[_Work]]) -> None:
         while queues:

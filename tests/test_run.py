@@ -812,4 +812,4 @@ def test_what_is_not_wanted_is_neither_sent_nor_an_error():
 
     assert plugin.batches == [[1]]
     assert [(one.position, one.error.message) for one in rejections] == [(2, "asked: unknown")]
-    assert call._run.skipped == [0]
+    assert call._run.questions.skipped == [0]
