@@ -98,6 +98,7 @@ class Run:
         self._acknowledged: set[int] = set()
         self._under_way: dict[int, tuple[_Work, Delivery]] = {}
         self._touched = False
+        self._over = False
         self.questions = Questions(plugin, batch, self.reject)
         self.rejections: dict[int, Rejection] = {}
         """By position. A record that is not here was delivered."""
@@ -107,6 +108,7 @@ class Run:
     async def send(self, records: Sequence[Record]) -> None:
         """Deliver the records; afterwards ``rejections`` holds those that were not."""
         self._acknowledged.clear()
+        self._over = False
         queues = deque(self._queues(records))
         count = min(self._limits.concurrency, len(queues))
         workers = [asyncio.ensure_future(self._work(queues)) for _ in range(count)]
@@ -116,8 +118,7 @@ class Run:
             self._cut_off(workers)
         # Silence is no acknowledgement: a record nobody spoke of was lost on the way.
         silence = NoAnswer("internal error: no outcome", code=Code.INTERNAL)
-        unspoken = [record for record in records if record.position not in self._acknowledged]
-        self.reject(unspoken, silence if in_time else self._deadline.not_sent())
+        self.reject(self._unspoken(records), silence if in_time else self._deadline.not_sent())
         await self._settle(records)
 
     async def _in_time(self, workers: Sequence[asyncio.Future[None]]) -> bool:
@@ -134,6 +135,7 @@ class Run:
 
     def _cut_off(self, workers: Iterable[asyncio.Future[None]]) -> None:
         """End what is under way, without waiting for it: a destination may take its time."""
+        self._over = True
         for worker in workers:
             if not worker.done():
                 _LEFT.add(worker)
@@ -142,8 +144,12 @@ class Run:
         for work, delivery in list(self._under_way.values()):
             unknown = NoAnswer("no answer before the deadline; may have been delivered")
             error = self._deadline.not_sent() if delivery.waiting else unknown
-            self.reject(work.batch.records, error)
+            self.reject(self._unspoken(work.batch.records), error)
             self._leave(work)
+
+    def _unspoken(self, records: Iterable[Record]) -> list[Record]:
+        """Those that no destination has spoken of, or was asked to."""
+        return [record for record in records if record.position not in self._acknowledged]
 
     def reject(self, records: Iterable[Record], error: DestinationError) -> None:
         """Note that these were not delivered; a record keeps its first reason."""
@@ -172,9 +178,9 @@ class Run:
             yield from (deque(works),) if self._limits.in_order else (deque((x,)) for x in works)
 
     async def _work(self, queues: deque[deque[_Work]]) -> None:
-        while queues:
+        while queues and not self._over:
             queue = queues.popleft()
-            while queue:
+            while queue and not self._over:
                 work = queue.popleft()
                 if await self._attempt(work):
                     halves = reversed(list(work.halves()))

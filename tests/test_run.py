@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from destination.call import mapped, waves
 from destination.deadline import ANSWER, DELIVERY, LEAST, Deadline
 from destination.errors import CircuitOpen, Code, DestinationError, reason
 from destination.mapping import FieldMapping, Plan
+from destination.memory import NoMemory
 from destination.model import Batch, Record, Rejection, Row
+from destination.state.store import Outcome
 from destination.testing.clock import run_virtually
 
 SECRET = "canary-4b6e"
@@ -712,6 +715,55 @@ def test_a_destination_that_will_not_be_cut_off_is_not_waited_for() -> None:
 
     assert ended < 25
     assert [each.error.code for each in rejections] == [ht.Code.OUTCOME_UNKNOWN]
+
+
+def test_nothing_more_is_sent_by_a_destination_that_will_not_be_cut_off() -> None:
+    """Once the caller has given up, a worker that comes back takes up nothing new."""
+
+    async def script(batch: Batch[Any]) -> Iterable[Rejection]:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(100)
+        return ()
+
+    plugin = Scripted(script)
+
+    async def scenario() -> None:
+        call = a_call(plugin, ht.Limits(concurrency=2), asyncio.Semaphore(2), 1000)
+        task = asyncio.create_task(call.deliver(records(10)))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(500)
+
+    run_virtually(scenario())
+
+    assert plugin.batches == [[0], [1]]
+
+
+def test_what_was_delivered_is_told_though_it_could_not_be_noted_in_time() -> None:
+    """The deadline while outcomes are being written changes nothing about them."""
+
+    class Slow(NoMemory):
+        """Takes an hour to note what it was not told before."""
+
+        def __init__(self) -> None:
+            self.told: set[int] = set()
+
+        async def settle(self, outcomes: Iterable[tuple[Record, Outcome]]) -> None:
+            if new := {record.position for record, _ in outcomes} - self.told:
+                self.told |= new
+                await asyncio.sleep(3600)
+
+    async def scenario() -> tuple[list[tuple[int, Code]], float]:
+        limits, memory = ht.Limits(concurrency=2), Slow()
+        memory.told = {2}
+        call = a_call(Scripted(), limits, asyncio.Semaphore(2), 10, memory=memory)
+        rejections = await call.deliver(records(3))
+        told = [(each.position, each.error.code) for each in rejections]
+        return told, asyncio.get_running_loop().time()
+
+    assert run_virtually(scenario()) == ([(2, Code.DEADLINE_NOT_SENT)], 10 - ANSWER)
 
 
 @pytest.mark.parametrize("name", ["batch_size", "concurrency", "attempts", "timeout", "latency"])
