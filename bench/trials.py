@@ -94,6 +94,7 @@ def narrow_calls(folder: Path) -> Iterator[Turns]:
         contestants.ours(folder, destinations) as server,
         contestants.peer(folder, "accepting") as peer,
         contestants.bare(folder) as bare,
+        started("parts", module("parts"), folder) as parts,
     ):
         remembering = partial(turns.calls, server, 1, CALL_ROWS, path="/hightouch/remembering")
         yield {
@@ -101,6 +102,7 @@ def narrow_calls(folder: Path) -> Iterator[Turns]:
             "jayson": partial(turns.calls, peer, CALLS, CALL_ROWS),
             "bare server": partial(turns.calls, bare, CALLS, CALL_ROWS),
             "ours with memory": remembering,
+            "within ours": partial(turns.parts, parts, CALL_ROWS),
         }
 
 
@@ -112,11 +114,13 @@ def wide_calls(folder: Path) -> Iterator[Turns]:
         contestants.ours(folder, destinations) as server,
         contestants.peer(folder, "accepting") as peer,
         contestants.bare(folder) as bare,
+        started("parts", module("parts"), folder) as parts,
     ):
         yield {
             "ours": partial(turns.calls, server, WIDE_CALLS, CALL_ROWS, WIDE),
             "bare server": partial(turns.calls, bare, WIDE_CALLS, CALL_ROWS, WIDE),
             "jayson": partial(turns.calls, peer, WIDE_CALLS, CALL_ROWS, WIDE),
+            "within ours": partial(turns.parts, parts, CALL_ROWS, WIDE),
         }
 
 

@@ -42,6 +42,16 @@ def calls(
     return {"calls/s": count / sum(callee.call(body, path) for body in bodies)}
 
 
+def parts(program: Program, rows: int, columns: int = COLUMNS) -> dict[str, float]:
+    """What a call takes without HTTP, and how much of it what it says and its rows."""
+    took = program.ask({"rows": rows, "columns": columns})
+    return {
+        "ms for the envelope": took["envelope"],
+        "ms for reading, checking and mapping the rows": took["rows"],
+        "ms in all": took["call"],
+    }
+
+
 def texts(program: Program, question: Mapping[str, Any]) -> dict[str, float]:
     """The rows of the question, rendered as often as it says."""
     count = len(question["rows"]) * question["times"]

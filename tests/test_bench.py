@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import accepting, contestants, report, rows
+from bench import accepting, contestants, parts, report, rows
 from bench.__main__ import main, parser
 from bench.lines import LINES, Line, figure, over
 from bench.processes import Broken, Program, started
@@ -179,6 +179,14 @@ def test_the_servers_configuration_is_accepted() -> None:
     text = contestants.webhook("crm", "http://127.0.0.1:1", "remember = 0")
 
     assert list(make_instances(Settings(**tomllib.loads(text)))) == ["crm"]
+
+
+async def test_a_call_takes_longer_than_what_it_says_is_read_in() -> None:
+    """What is told of a call's parts was measured of a call that was answered."""
+    told = await parts.parts(rows=200, columns=10)
+
+    assert 0 < told["envelope"] < told["call"]
+    assert 0 < told["rows"] < told["call"]
 
 
 async def test_what_accepts_everything_declares_what_is_mapped() -> None:
