@@ -17,7 +17,6 @@ import structlog
 
 from bench.accepting import Accepting, Settings
 from bench.rows import CONFIGURATION, call
-from destination.call import mapped
 from destination.deadline import Deadline
 from destination.instance import Instance
 from destination.mapping import Plan
@@ -28,6 +27,7 @@ from destination.protocols.envelope import read_body, read_envelope
 from destination.protocols.hightouch.configuration import read_sync
 from destination.protocols.hightouch.rows import read_rows
 from destination.protocols.hightouch.shapes import Rows
+from destination.records import Mapper
 from destination.state.sqlite import SqliteStore
 from destination.tuning import Tuning
 
@@ -56,8 +56,8 @@ async def _parts(instance: Instance, body: bytes) -> dict[str, float]:
     sync = read_sync(CONFIGURATION)
     plan = Plan(sync.mapping, Accepting.objects[0].fields, Operation.ADD)
     began = time.perf_counter()
-    rows, _ = read_rows(params.rows, "id", sync.mapping.columns)
-    records = await mapped(plan, rows, Deadline(SECONDS))
+    rows = read_rows(params.rows, "id", sync.mapping.columns, instance.max_rows)
+    records = await Mapper(plan, rows, Deadline(SECONDS)).chunk()
     mapping = time.perf_counter() - began
     del records
 

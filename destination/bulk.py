@@ -2,8 +2,8 @@
 Many rows at once, where every value is as its field declares it.
 
 Most rows are like that, and then nothing is left to decide for each: their JSON is read, checked
-against the declared types and named as the fields are by msgspec, one loop of C after another.
-Whatever is otherwise is left to ``Plan.record``, which converts, tells and rejects row by row.
+against the declared types and named as the fields are, one loop of C after another. Whatever is
+otherwise is left to ``Plan.record``, which converts, tells and rejects row by row.
 """
 
 import re
@@ -11,18 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from itertools import count, repeat
-from operator import or_
+from operator import attrgetter, or_
 from typing import Annotated, Any
 
 import msgspec
-from msgspec.structs import asdict
 
-from destination.coercion import ALL_FIT
-from destination.columns import MAX_ROW, Columns
+from destination.coercion import ALL_FIT, LONGEST
 from destination.model import FieldType, Record
-
-_ID = "_id"
-"""The row's id, where no field has it; a field's own name does not begin like this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,61 +31,71 @@ class Plain:
     """
 
     column: str
-    to: str
     type: FieldType
     required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """The same value in every record."""
+
+    value: Any
 
 
 class Bulk:
     """
     A mapping in which nothing is converted. It is made by ``of``.
 
+    ``one`` reads a row, ``many`` an array of rows; both fail where a value is otherwise.
+
     Args:
-        frame: A record's fields in their order, with the values of those that are no columns.
+        fields: A record's, in their order, by name.
         id_column: The column with the rows' ids.
     """
 
-    def __init__(self, columns: Sequence[Plain], frame: Mapping[str, Any], id_column: str) -> None:
-        self._frame = frame if len(frame) > len(columns) else None
-        self._id = next((each.to for each in columns if each.column == id_column), _ID)
-        self._decode = _decoder(tuple(columns), id_column).decode
-        self._fits = [(each.to, ALL_FIT[each.type]) for each in columns if each.type in ALL_FIT]
+    def __init__(self, fields: Mapping[str, Plain | Fixed], id_column: str) -> None:
+        numbered = {f"c{n}": each for n, each in enumerate(fields.values())}
+        plain = {name: each for name, each in numbered.items() if isinstance(each, Plain)}
+        fixed = [each.value for each in fields.values() if isinstance(each, Fixed)]
+        layout = "".join("f" if isinstance(each, Fixed) else "c" for each in fields.values())
+        named = {each.column: name for name, each in plain.items()}
+        self.one, self.many = _decoders(tuple(plain.items()), id_column)
+        self._id = attrgetter(named.get(id_column, "id"))
+        self._fields = _writer(layout)(*fields, *fixed)
+        self._fits = [
+            (attrgetter(name), ALL_FIT[each.type])
+            for name, each in plain.items()
+            if each.type in ALL_FIT
+        ]
 
     @classmethod
-    def of(
-        cls, columns: Sequence[Plain], frame: Mapping[str, Any], id_column: str
-    ) -> "Bulk | None":
-        """None where msgspec cannot look for the columns, or a struct cannot have such fields."""
+    def of(cls, fields: Mapping[str, Plain | Fixed], id_column: str) -> "Bulk | None":
+        """None where msgspec does not find the columns, or their values never stay as they are."""
+        columns = [each for each in fields.values() if isinstance(each, Plain)]
         sources = [each.column for each in columns]
         once = len({*sources}) == len(sources)
         found = all(_ORDINARY.fullmatch(column) for column in (*sources, id_column))
         typed = all(_types(each, id_column) for each in columns)
-        named = all(each.to.isidentifier() and not each.to.startswith("_") for each in columns)
-        return cls(columns, frame, id_column) if once and found and typed and named else None
+        return cls(fields, id_column) if once and found and typed else None
 
-    def records(self, rows: Sequence[msgspec.Raw], start: int) -> list[Record] | None:
+    def records(
+        self, read: Sequence[Any], start: int, columns: Callable[[int], Mapping[str, Any]]
+    ) -> list[Record] | None:
         """
         The records of rows that begin at this position of the call; None if one is otherwise.
 
         It is as if ``Plan.record`` had been asked for each.
+
+        Args:
+            read: What ``one`` made of each row, or ``many`` of all.
+            columns: A row's, by its position.
         """
-        if max(map(len, map(_bytes, rows))) > MAX_ROW:
-            return None
-        try:
-            fields = [*map(asdict, map(self._decode, rows))]
-        except (ValueError, RecursionError):
-            return None
-        for to, fits in self._fits:
-            if not fits([text for one in fields if (text := one[to]) is not None]):
+        for value, fits in self._fits:
+            if not fits([*filter(None, map(value, read))]):
                 return None
-        take = dict.pop if self._id == _ID else dict.__getitem__
-        ids = [*map(take, fields, repeat(self._id))]
-        if self._frame is not None:
-            fields = [{**self._frame, **one} for one in fields]
-        return [*map(Record, count(start), ids, fields, map(Columns, rows))]
+        ids, fields = map(self._id, read), self._fields(read)
+        return [*map(Record, count(start), ids, fields, repeat(columns))]
 
-
-_bytes: Callable[[msgspec.Raw], memoryview] = memoryview
 
 _ORDINARY = re.compile(r"[ !#-[\]-~]+")
 """Names of columns that msgspec 0.22 finds: no quotes, no escapes, nothing beyond ASCII."""
@@ -108,17 +113,19 @@ _TYPES: Mapping[FieldType, frozenset[type]] = {
 
 
 @lru_cache(maxsize=64)
-def _decoder(columns: tuple[Plain, ...], id_column: str) -> msgspec.json.Decoder[Any]:
-    fields = [(each.to, _type(each, id_column), each.column) for each in columns]
-    if all(each.column != id_column for each in columns):
-        fields.append((_ID, reduce(or_, _IDS), id_column))
-    struct = msgspec.defstruct(
+def _decoders(
+    columns: tuple[tuple[str, Plain], ...], id_column: str
+) -> tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[list[Any]]]:
+    fields = [(name, _type(each, id_column), each.column) for name, each in columns]
+    if all(each.column != id_column for _, each in columns):
+        fields.append(("id", reduce(or_, _IDS), id_column))
+    struct: Any = msgspec.defstruct(
         "Read",
-        [(to, type) for to, type, _ in fields],
-        rename={to: column for to, _, column in fields},
+        [(name, type) for name, type, _ in fields],
+        rename={name: column for name, _, column in fields},
         gc=False,
     )
-    return msgspec.json.Decoder(struct)
+    return msgspec.json.Decoder(struct), msgspec.json.Decoder(list[struct])
 
 
 def _types(column: Plain, id_column: str) -> frozenset[type]:
@@ -128,7 +135,28 @@ def _types(column: Plain, id_column: str) -> frozenset[type]:
 
 
 def _type(column: Plain, id_column: str) -> Any:
-    text = Annotated[str, msgspec.Meta(min_length=1)] if column.required else str
-    kinds = [text if kind is str else kind for kind in _types(column, id_column)]
+    shortest = 1 if column.required or column.type in ALL_FIT else None
+    length = msgspec.Meta(min_length=shortest, max_length=LONGEST.get(column.type))
+    kinds = [Annotated[str, length] if kind is str else kind for kind in _types(column, id_column)]
     optional = not column.required and column.column != id_column
     return reduce(or_, [*kinds, None] if optional else kinds)
+
+
+@lru_cache(maxsize=64)
+def _writer(layout: str) -> Callable[..., Callable[[Sequence[Any]], list[dict[str, Any]]]]:
+    """
+    Makes what writes dicts of what was read, from the dicts' keys and their fixed values.
+
+    It is code that is made here, since nothing else fills a dict as fast as a display of it. Of
+    what comes from outside, nothing is in the code: it is made of numbers.
+
+    Args:
+        layout: For each key, ``c`` where its value is that of a column, ``f`` where it is fixed.
+    """
+    fixed = [f"f{n}" for n, kind in enumerate(layout) if kind == "f"]
+    given = ", ".join([*(f"k{n}" for n in range(len(layout))), *fixed])
+    value = {"c": "one.c", "f": "f"}
+    display = ", ".join(f"k{n}: {value[kind]}{n}" for n, kind in enumerate(layout))
+    code = f"lambda {given}: lambda read: [{{{display}}} for one in read]"
+    written: Callable[..., Any] = eval(code, {})  # noqa: S307 - see above
+    return written

@@ -1,24 +1,16 @@
-"""One call: its rows mapped, each delivered in its turn, none that was delivered already."""
+"""One call: its records, each delivered in its turn, none that was delivered already."""
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 
-from destination.columns import ReadLater
-from destination.deadline import Deadline, give_way
-from destination.errors import Code, DestinationError, NoAnswer, RowError, UnavailableError
-from destination.mapping import Plan
+from destination.deadline import Deadline
+from destination.errors import Code, DestinationError, NoAnswer, UnavailableError
 from destination.memory import Memory, NoMemory
-from destination.model import Record, Rejection, Row, RowId
+from destination.model import Record, Rejection, RowId
 from destination.order import Order, Turn
 from destination.run import Run
 from destination.state.store import Standing
-
-CHUNK = 10_000
-"""Rows of a call that are mapped and delivered at a time; those of a longer call wait as JSON."""
-
-PIECE = 100
-"""Rows that are mapped together, where each is as it should be."""
 
 POLL = 0.2
 """Seconds after which a row that another process is sending is looked at again."""
@@ -123,46 +115,9 @@ class Call:
         return asyncio.get_running_loop().time() + wait <= self._deadline.last_start
 
 
-async def mapped(
-    plan: Plan, rows: Sequence[Row], deadline: Deadline, span: range | None = None
-) -> tuple[list[Record], list[Rejection]]:
-    """
-    The records of the rows that can be mapped in time; a long call leaves room for others.
-
-    Args:
-        span: The positions of those that are meant; without it, all.
-    """
-    now = asyncio.get_running_loop().time
-    bulk = plan.bulk(rows.id_column) if isinstance(rows, ReadLater) else None
-    records, rejections, turn = list[Record](), list[Rejection](), now()
-    for piece in _pieces(span or range(len(rows))):
-        turn = await give_way(turn)
-        if isinstance(rows, ReadLater) and bulk is not None and turn < deadline.end:
-            together = bulk.records(rows.raw[piece.start : piece.stop], piece.start)
-            if together is not None:
-                records += together
-                continue
-        for row in rows[piece.start : piece.stop]:
-            turn = await give_way(turn)
-            if now() > deadline.end:
-                rejections.append(Rejection(row.position, deadline.not_sent()))
-            elif isinstance(row.columns, RowError):
-                rejections.append(Rejection(row.position, row.columns))
-            else:
-                try:
-                    records.append(plan.record(row.position, row.id, row.columns))
-                except DestinationError as error:
-                    rejections.append(Rejection(row.position, error))
-    return records, rejections
-
-
-def _pieces(span: range) -> Iterator[range]:
-    return (span[start : start + PIECE] for start in range(0, len(span), PIECE))
-
-
 def waves(records: Sequence[Record]) -> Iterable[list[Record]]:
     """The records in groups without repeated ids: later versions of a row go after earlier ones."""
-    if len(set(_keys([record.id for record in records]))) == len(records):
+    if len({record.id for record in records}) == len(records):
         return [list(records)]
     seen: dict[Hashable, int] = {}
     groups: list[list[Record]] = []
@@ -187,8 +142,8 @@ def _key(id: RowId | None) -> Hashable:
 def _those(
     records: Sequence[Record], standings: Sequence[Standing], wanted: Standing
 ) -> list[Record]:
-    if standings.count(wanted) in (0, len(records)):  # mostly all are to be sent
-        return list(records) if wanted in standings else []
+    if standings.count(Standing.SEND) == len(records):  # as mostly all are
+        return list(records) if wanted is Standing.SEND else []
     return [
         record for record, standing in zip(records, standings, strict=True) if standing is wanted
     ]

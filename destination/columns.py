@@ -1,20 +1,20 @@
 """A row's columns, of which only those are decoded that somebody reads."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, TypedDict, overload
+from typing import Any, TypedDict
 
 import msgspec
 
 from destination.errors import Code, RowError
 from destination.literals import depth
-from destination.model import Row, RowId
 
 MAX_DEPTH = 64
 """How deep a row may nest, as far as it is read."""
 
 TOO_DEEP = f"the row is nested more than {MAX_DEPTH} deep"
+
 MAX_ROW = 256 * 1024
 """Bytes of one row; a longer one is rejected alone."""
 
@@ -32,12 +32,19 @@ class Columns(Mapping[str, Any]):
     Args:
         raw: The row's JSON: an object.
         ahead: Columns that were read already, by name; a row may lack some of them.
+        problem: Why no more than these may be read.
     """
 
-    __slots__ = ("_raw", "_read", "ahead")
+    __slots__ = ("_problem", "_raw", "_read", "ahead")
 
-    def __init__(self, raw: msgspec.Raw, ahead: Mapping[str, Any] = NONE) -> None:
+    def __init__(
+        self,
+        raw: msgspec.Raw,
+        ahead: Mapping[str, Any] = NONE,
+        problem: RowError | None = None,
+    ) -> None:
         self._raw = raw
+        self._problem = problem
         self.ahead = ahead
         self._read: dict[str, Any] | None = None
 
@@ -53,7 +60,7 @@ class Columns(Mapping[str, Any]):
         return len(self.read())
 
     def read(self) -> dict[str, Any]:
-        """All columns, and from now on. Raises RowError where one cannot be read."""
+        """All columns, and from now on. Raises RowError as ``once`` does."""
         if self._read is None:
             self._read = self.once()
         return self._read
@@ -63,10 +70,12 @@ class Columns(Mapping[str, Any]):
         All columns, for now: they are not kept.
 
         Raises:
-            RowError: One cannot be read, or is nested too deeply.
+            RowError: They may not be read, one cannot be, or is nested too deeply.
         """
         if self._read is not None:
             return self._read
+        if self._problem is not None:
+            raise self._problem
         try:
             columns = _all.decode(self._raw)
         except (ValueError, RecursionError):
@@ -120,51 +129,3 @@ def _decoder(names: frozenset[str]) -> msgspec.json.Decoder[dict[str, Any]]:
         return _all  # msgspec 0.22 does not find keys of a TypedDict that are not ASCII
     shape: Any = TypedDict("Ahead", dict.fromkeys(sorted(names), Any), total=False)  # type: ignore[misc]
     return msgspec.json.Decoder(shape)
-
-
-class ReadLater(Sequence[Row]):
-    """
-    Rows as JSON, of which nothing is known until it is asked for; they are read anew each time.
-
-    Args:
-        raw: By position.
-        id_column: The column with their ids.
-        ids: Reads the ids alone, in this order; None where a row has none.
-        read: Reads the rows from a position up to another.
-    """
-
-    def __init__(
-        self,
-        raw: Sequence[msgspec.Raw],
-        id_column: str,
-        ids: Callable[[], Sequence[RowId | None]],
-        read: Callable[[int, int], list[Row]],
-    ) -> None:
-        self.raw = raw
-        self.id_column = id_column
-        self._ids = ids
-        self._read = read
-
-    @cached_property
-    def ids(self) -> Sequence[RowId | None]:
-        """By position; None where a row has none that is usable."""
-        return self._ids()
-
-    def __len__(self) -> int:
-        return len(self.raw)
-
-    @overload
-    def __getitem__(self, index: int) -> Row: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Row]: ...
-    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
-        if isinstance(index, int):
-            position = range(len(self.raw))[index]
-            return self._read(position, position + 1)[0]
-        start, end, step = index.indices(len(self.raw))
-        return self._read(start, end)[::step]
-
-
-def ids_of(rows: Sequence[Row]) -> Sequence[RowId | None]:
-    """The rows' ids, without reading more of them; None where a row has none."""
-    return rows.ids if isinstance(rows, ReadLater) else [row.id for row in rows]

@@ -13,8 +13,7 @@ import structlog
 from msgspec.structs import replace
 from pydantic import BaseModel
 
-from destination.call import CHUNK, Call, mapped
-from destination.columns import ids_of
+from destination.call import Call
 from destination.confidential import paths_in, secrets_in
 from destination.deadline import Deadline, give_way
 from destination.errors import (
@@ -45,11 +44,13 @@ from destination.order import Order
 from destination.pace import rows_of_call
 from destination.planning import Planner
 from destination.plugin import Destination
+from destination.records import Mapper
 from destination.run import Run
 from destination.schema import form_schema, option_problems, option_values, parse_options
 from destination.state.store import Store
 from destination.sync import Sync, choose_mode, choose_object, mapping_problems
 from destination.tuning import Tuning
+from destination.unread import ids_of
 from destination.vendor.auth import held_by
 from destination.vendor.session import Between, opened
 
@@ -303,13 +304,11 @@ class Instance:
         batch = replace(batch, scope=scope)
         run = Run(self.plugin, batch, limits, self._permits, deadline, memory)
         call = Call(run, deadline, scope=scope, order=self._order, memory=memory)
-        rejections = list[Rejection]()
+        rejections, mapper = list[Rejection](), Mapper(plan, rows, deadline)
         with call.turn(lambda: ids_of(rows)) as turn:
-            for start in range(0, len(rows), CHUNK):
-                span = range(start, min(start + CHUNK, len(rows)))
-                records, unmapped = await mapped(plan, rows, deadline, span)
-                rejections += unmapped
-                await call.send(records, turn)
+            while chunk := await mapper.chunk():
+                rejections += chunk[1]
+                await call.send(chunk[0], turn)
         rejections += call.outcome()
         return Report(
             len(rows),

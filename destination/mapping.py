@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from destination.bulk import Bulk, Plain
+from destination.bulk import Bulk, Fixed, Plain
 from destination.coercion import FITS, NATIVE, coerce
 from destination.columns import Columns
 from destination.errors import Code, RowError
@@ -226,22 +226,23 @@ class Plan:
         """What makes the records of many rows at once, where nothing is to be converted."""
         if self._unmapped or self._clash:
             return None
-        columns, frame = list[Plain](), dict[str, Any]()
+        fields = dict[str, Plain | Fixed]()
         for step in self._steps:
+            if len(step.path) > 1:
+                return None
             if isinstance(step.source, Column):
                 type = FieldType.UNKNOWN if step.field is None else step.field.type
-                columns.append(Plain(step.source.name, step.to, type, required=step.required))
-                frame[step.to] = None
-            elif isinstance(step.source, Static) and len(step.path) == 1:
+                fields[step.to] = Plain(step.source.name, type, required=step.required)
+            elif isinstance(step.source, Static):
                 try:
                     value = self._value(step, {})
                 except RowError:
                     return None
                 if value is not MISSING:
-                    frame[step.to] = value
+                    fields[step.to] = Fixed(value)
             else:
                 return None
-        return Bulk.of(columns, frame, id_column)
+        return Bulk.of(fields, id_column)
 
     def _value(self, step: _Step, row: Mapping[str, Any]) -> Any:
         try:

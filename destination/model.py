@@ -1,6 +1,6 @@
 """The words of the domain as values: what a destination declares and what passes through it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -183,13 +183,19 @@ class Record(msgspec.Struct, frozen=True):
         position: Index in the call; the identity of the row while it is delivered.
         id: The value of the row's id column: text or a number.
         fields: Mapped and coerced values; nested where a field's id has dots.
-        row: All columns under their source names.
+        source: The row's columns, or what gives them for a position; most rows are never asked
+            for more than was mapped.
     """
 
     position: int
     id: RowId
     fields: Mapping[str, Any]
-    row: Mapping[str, Any]
+    source: Mapping[str, Any] | Callable[[int], Mapping[str, Any]]
+
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """All columns under their source names."""
+        return self.source(self.position) if callable(self.source) else self.source
 
     def reject(self, error: DestinationError) -> "Rejection":
         """This record was not delivered, because of that."""

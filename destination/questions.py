@@ -79,10 +79,10 @@ class Questions:
             lanes.setdefault(lane, []).append(record)
         return lanes
 
-    def groups(self, records: Sequence[Record]) -> Sequence[Group]:
-        """What is delivered together: mostly each record by itself."""
+    def groups(self, records: Sequence[Record]) -> Sequence[Group] | None:
+        """What is delivered together; None where that is each record by itself."""
         if not self._answers("group"):
-            return [(record,) for record in records]
+            return None
         options = self._batch.options
         groups: dict[Hashable, list[Record]] = {}
         for record, group in self._asked(records, lambda one: self._plugin.group(one, options)):

@@ -7,7 +7,7 @@ known; a fatal error stops what has not started.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -46,24 +46,48 @@ def _ended(worker: asyncio.Future[Any]) -> None:
 
 
 class _Work(msgspec.Struct, frozen=True):
+    """
+    One batch.
+
+    Args:
+        groups: What of it is delivered together, where that is not each record by itself.
+    """
+
     lane: str
     batch: Batch[Any]
-    groups: Sequence[Group]
+    positions: Sequence[int]
+    groups: Sequence[Group] | None
 
     @property
     def key(self) -> int:
         """What tells it from others that are under way: no record is part of two."""
-        return self.batch.records[0].position
+        return self.positions[0]
 
-    def halves(self) -> Iterable["_Work"]:
-        """Two of half as many groups; none of a single group, which is not torn apart."""
-        middle = len(self.groups) // 2
-        for groups in (self.groups[:middle], self.groups[middle:]) if middle else ():
-            yield _work(self.lane, self.batch, groups)
+    @property
+    def size(self) -> int:
+        """Of how many parts it is that may each be delivered without the others."""
+        return len(self.batch.records if self.groups is None else self.groups)
+
+    def halves(self) -> Iterator["_Work"]:
+        """Two that together are this, where it is more than one part."""
+        middle = self.size // 2
+        cuts = slice(middle), slice(middle, None)
+        return _works(self.lane, self.batch, self.batch.records, self.groups, cuts)
 
 
-def _work(lane: str, batch: Batch[Any], groups: Sequence[Group]) -> _Work:
-    return _Work(lane, replace(batch, records=[*chain.from_iterable(groups)]), groups)
+def _works(
+    lane: str,
+    batch: Batch[Any],
+    records: Sequence[Record],
+    groups: Sequence[Group] | None,
+    cuts: Iterable[slice],
+) -> Iterator[_Work]:
+    """Batches of the records that are cut like this, or of the groups."""
+    for cut in cuts:
+        some = None if groups is None else groups[cut]
+        together = records[cut] if some is None else [*chain.from_iterable(some)]
+        positions = [record.position for record in together]
+        yield _Work(lane, replace(batch, records=together), positions, some)
 
 
 class Run:
@@ -171,11 +195,10 @@ class Run:
         size = self._limits.batch_size
         for lane, members in self.questions.by_lane(records).items():
             groups = self.questions.groups(members)
-            works = [
-                _work(lane, self._batch, groups[start : start + size])
-                for start in range(0, len(groups), size)
-            ]
-            yield from (deque(works),) if self._limits.in_order else (deque((x,)) for x in works)
+            count = len(members if groups is None else groups)
+            cuts = (slice(start, start + size) for start in range(0, count, size))
+            works = deque(_works(lane, self._batch, members, groups, cuts))
+            yield from (works,) if self._limits.in_order else (deque((each,)) for each in works)
 
     async def _work(self, queues: deque[deque[_Work]]) -> None:
         while queues and not self._over:
@@ -183,7 +206,7 @@ class Run:
             while queue and not self._over:
                 work = queue.popleft()
                 if await self._attempt(work):
-                    halves = reversed(list(work.halves()))
+                    halves = reversed([*work.halves()])
                     if self._limits.in_order:
                         queue.extendleft(halves)
                     else:
@@ -230,13 +253,13 @@ class Run:
     async def _send(self, work: _Work, delivery: Delivery) -> bool:
         DELIVERY.set(delivery)
         records = work.batch.records
-        ABOUT.set([record.position for record in records])
+        ABOUT.set(work.positions)
         try:
             await in_step()
             delivery.waiting = False
-            self._note(records, await self._delivered(work.batch))
+            self._note(work.positions, await self._delivered(work.batch))
         except RefusedError as error:
-            if len(work.groups) > 1 and self._limits.halve:
+            if work.size > 1 and self._limits.halve:
                 return True
             self.reject(records, error)
         except FatalError as error:
@@ -273,15 +296,16 @@ class Run:
             return self._deadline.not_sent()
         return None
 
-    def _note(self, records: Sequence[Record], rejections: Sequence[Rejection]) -> None:
-        positions = {record.position for record in records}
+    def _note(self, positions: Sequence[int], rejections: Sequence[Rejection]) -> None:
+        """Note what a destination said of the records at these positions."""
+        known = frozenset(positions if rejections else ())
         for rejection in rejections:
-            if not isinstance(rejection, Rejection) or rejection.position not in positions:
+            if not isinstance(rejection, Rejection) or rejection.position not in known:
                 raise ValueError("a rejection names a record that is not in the batch")
             if not isinstance(rejection.error, DestinationError):
                 raise TypeError("a rejection's error is a DestinationError")
         self._forbidden = 0
-        self._acknowledged |= positions
+        self._acknowledged.update(positions)
         rejected = {rejection.position for rejection in rejections}
         unclear = any(isinstance(rejection.error, NoAnswer) for rejection in rejections)
         self._touched = self._touched or unclear or len(rejected) < len(positions)

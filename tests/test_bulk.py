@@ -10,13 +10,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from destination.bulk import Bulk
-from destination.call import PIECE, mapped
-from destination.columns import MAX_ROW, Columns, ReadLater
+from destination.columns import MAX_ROW, Columns
 from destination.deadline import Deadline
+from destination.errors import Code
 from destination.mapping import Column, Entry, FieldMapping, Plan, Rendered, Static
 from destination.model import Field, FieldType, Operation, Record
 from destination.protocols.envelope import InvalidParams
 from destination.protocols.hightouch.rows import read_rows
+from destination.records import PIECE, Mapped, Mapper
 from destination.template import Template
 from destination.testing.clock import run_virtually
 
@@ -62,6 +63,16 @@ def raw(row: Mapping[str, Any]) -> msgspec.Raw:
     return msgspec.Raw(json.dumps(row).encode())
 
 
+def records(many: Bulk, *rows: Mapping[str, Any], start: int = 0) -> list[Record] | None:
+    """What becomes of rows that are read together; None when they have to be looked at alone."""
+    try:
+        read = many.many.decode(json.dumps(rows))
+    except msgspec.ValidationError:
+        return None
+    assert read == [many.one.decode(raw(row)) for row in rows]
+    return many.records(read, start, lambda position: Columns(raw(rows[position - start])))
+
+
 def seen(records: Sequence[Record]) -> Any:
     """What there is to see of records: types, and the columns they were made of, too."""
     return [
@@ -100,7 +111,7 @@ def test_it_is_as_if_each_were_mapped_alone(
     plan = Plan(FieldMapping(tuple(entries)), fields, operation)
     many = plan.bulk("id")
 
-    together = many and many.records([raw(row) for row in rows], 7)
+    together = many and records(many, *rows, start=7)
 
     if together is not None:
         alone = [
@@ -126,11 +137,11 @@ def test_what_is_as_declared_is_mapped_together(type: FieldType, values: Sequenc
     many = bulk({"a": type})
     assert many is not None
 
-    records = many.records([raw({"id": str(n), "a": each}) for n, each in enumerate(values)], 0)
+    made = records(many, *({"id": str(n), "a": each} for n, each in enumerate(values)))
 
-    assert records is not None
-    assert [each.fields for each in records] == [{"a": value} for value in values]
-    assert [each.id for each in records] == [str(n) for n in range(len(values))]
+    assert made is not None
+    assert [each.fields for each in made] == [{"a": value} for value in values]
+    assert [each.id for each in made] == [str(n) for n in range(len(values))]
 
 
 @pytest.mark.parametrize(
@@ -141,17 +152,19 @@ def test_a_row_that_lacks_something_is_left_to_the_other_way(row: Mapping[str, A
     many = bulk({"a": FieldType.STRING})
     assert many is not None
 
-    assert many.records([raw({"id": 1, "a": "x"})], 0) is not None
-    assert many.records([raw({"id": 1, "a": "x"}), raw(row)], 0) is None
+    assert records(many, {"id": 1, "a": "x"}) is not None
+    assert records(many, {"id": 1, "a": "x"}, row) is None
 
 
-def test_a_row_that_is_too_long_is_left_to_the_other_way() -> None:
-    """The size of a row has its limit here too, wherever the bytes stand."""
-    many = bulk({"a": FieldType.STRING})
+@pytest.mark.parametrize("length", [253, 254, 255])
+def test_a_text_may_be_as_long_as_alone(length: int) -> None:
+    """An address has its limit here too."""
+    many = bulk({"a": FieldType.EMAIL}, required=True)
     assert many is not None
 
-    assert many.records([raw({"id": 1, "a": "x", "b": "x" * (MAX_ROW - 100)})], 0) is not None
-    assert many.records([raw({"id": 1, "a": "x", "b": "x" * MAX_ROW})], 0) is None
+    made = records(many, {"id": 1, "a": "x@" + "y" * (length - 2)})
+
+    assert (made is not None) is (length <= 254)
 
 
 def test_the_id_may_be_mapped_too() -> None:
@@ -159,10 +172,10 @@ def test_the_id_may_be_mapped_too() -> None:
     many = bulk({"id": FieldType.STRING})
     assert many is not None
 
-    [record] = many.records([raw({"id": "7", "a": 1})], 0) or []
+    [record] = records(many, {"id": "7", "a": 1}) or []
 
     assert (record.id, record.fields, dict(record.row)) == ("7", {"id": "7"}, {"id": "7", "a": 1})
-    assert many.records([raw({"id": 7})], 0) is None  # to be made a text
+    assert records(many, {"id": 7}) is None  # to be made a text
 
 
 @pytest.mark.parametrize(
@@ -170,7 +183,6 @@ def test_the_id_may_be_mapped_too() -> None:
     [
         Entry("x", Rendered(Template.parse("{{ a }}"))),
         Entry("x.y", Column("a")),
-        Entry("_x", Column("a")),
         Entry("x", Column("ä")),
         Entry("x", Column('a"')),
         Entry("x", Column("b")),
@@ -179,7 +191,7 @@ def test_the_id_may_be_mapped_too() -> None:
     ids=str,
 )
 def test_what_needs_thought_is_not_for_many_at_once(entry: Entry) -> None:
-    """Templates, nested fields, odd names, a column for two fields, and types to be converted."""
+    """Templates, nested fields, odd columns, one for two fields, and types to be converted."""
     entries = (Entry("b", Column("b")), entry)
 
     plan = Plan(FieldMapping(entries), [Field("when", type=FieldType.DATETIME)], Operation.ADD)
@@ -188,31 +200,55 @@ def test_what_needs_thought_is_not_for_many_at_once(entry: Entry) -> None:
     assert plan.bulk("id") is None
 
 
+async def chunks(plan: Plan, array: bytes, seconds: float = 25) -> list[Mapped]:
+    """Everything that becomes of the rows of an array."""
+    rows = read_rows(msgspec.Raw(array), "id", ["a"], most=100_000)
+    mapper, all = Mapper(plan, rows, Deadline(seconds)), list[Mapped]()
+    while chunk := await mapper.chunk():
+        all.append(chunk)
+    return all
+
+
+NUMBERS = Plan(
+    FieldMapping((Entry("a", Column("a")),)),
+    [Field("a", type=FieldType.NUMBER)],
+    Operation.ADD,
+)
+
+
 def test_one_bad_row_costs_its_neighbours_nothing() -> None:
     """Rows are mapped together where they can be and alone where not; all are there, in order."""
-    rows = [raw({"id": n, "a": n if n != PIECE + 3 else "no number"}) for n in range(3 * PIECE)]
-    entries = FieldMapping((Entry("a", Column("a")),))
-    plan = Plan(entries, [Field("a", type=FieldType.NUMBER)], Operation.ADD)
-    read, _ = read_rows(rows, "id", ["a"])
+    rows = [{"id": n, "a": n if n != PIECE + 3 else "no number"} for n in range(3 * PIECE)]
 
-    async def scenario() -> Any:
-        return await mapped(plan, read, Deadline(25))
+    [(made, rejections)] = run_virtually(chunks(NUMBERS, json.dumps(rows).encode()))
 
-    records, rejections = run_virtually(scenario())
-
-    assert isinstance(read, ReadLater)
-    assert [each.position for each in records] == [n for n in range(3 * PIECE) if n != PIECE + 3]
-    assert all(each.fields == {"a": each.position} == {"a": each.id} for each in records)
+    assert [each.position for each in made] == [n for n in range(3 * PIECE) if n != PIECE + 3]
+    assert all(each.fields == {"a": each.position} == {"a": each.id} for each in made)
+    assert all(dict(each.row) == rows[each.position] for each in made)
     assert [each.position for each in rejections] == [PIECE + 3]
+
+
+@pytest.mark.parametrize("separators", [None, (",", ":")])
+def test_a_row_that_is_too_long_costs_its_neighbours_nothing(separators: Any) -> None:
+    """The size of a row has its limit however it is read, and wherever the bytes stand."""
+    rows = [{"id": n, "a": n, "b": "x" * (MAX_ROW - 100 if n != 2 else MAX_ROW)} for n in range(4)]
+
+    array = json.dumps(rows, separators=separators).encode()
+    [(made, [rejection])] = run_virtually(chunks(NUMBERS, array))
+
+    assert [each.position for each in made] == [0, 1, 3]
+    assert (rejection.position, rejection.error.code) == (2, Code.TOO_LARGE)
 
 
 def test_a_row_without_an_id_is_told_before_any_is_sent() -> None:
     """Mapping ends where the outcome of a row could not be reported."""
-    rows = [raw({"id": 1, "a": 1}), raw({"id": None, "a": 1})]
-    plan = Plan(FieldMapping((Entry("a", Column("a")),)), (), Operation.ADD)
-
-    async def scenario() -> Any:
-        return await mapped(plan, read_rows(rows, "id", ["a"])[0], Deadline(25))
-
     with pytest.raises(InvalidParams, match="row 1 has no usable id"):
-        run_virtually(scenario())
+        run_virtually(chunks(NUMBERS, b'[{"id":1,"a":1},{"id":null,"a":1}]'))
+
+
+@pytest.mark.parametrize("array", [b'[{"id":1,"a":1}]', b'[{"id":1,"a":"1"}]', b'[{"a":1,"id":1}]'])
+def test_rows_that_are_too_late_are_not_sent(array: bytes) -> None:
+    """However they would be read, rows that come to be mapped after the deadline are rejected."""
+    [(made, [rejection])] = run_virtually(chunks(NUMBERS, array, seconds=-1))
+
+    assert (made, rejection.error.code) == ([], Code.DEADLINE_NOT_SENT)

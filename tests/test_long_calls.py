@@ -11,14 +11,12 @@ from pydantic import BaseModel
 from support import opened
 
 import destination as ht
-from destination.call import CHUNK
-from destination.columns import ReadLater, ids_of
 from destination.deadline import Deadline
 from destination.instance import Instance
-from destination.model import Batch, Rejection, Row, RowId
+from destination.model import Batch, Rejection
 from destination.protocols import hightouch, rpc
-from destination.protocols.envelope import MARK
 from destination.protocols.hightouch.rows import read_rows
+from destination.records import CHUNK
 from destination.tuning import Tuning
 
 MANY = 2 * CHUNK + 5_000
@@ -132,38 +130,18 @@ async def test_fatal_from_the_start_fails_the_call():
     assert answer["error"]["code"] == rpc.AUTH_ERROR
 
 
-def test_rows_to_be_read_later_are_a_sequence():
-    """Ids are read when they are asked for, once; a row, or some of them, each time."""
-    read = []
-
-    def reading(start: int, end: int) -> list[Row]:
-        read.extend(range(start, end))
-        return [Row(position, f"id {position}", {}) for position in range(start, end)]
-
-    def ids() -> list[RowId | None]:
-        read.append("ids")
-        return [f"id {n}" for n in range(9)]
-
-    later = ReadLater([msgspec.Raw(b"{}")] * 9, "id", ids, reading)
-
-    assert (len(later), read) == (9, [])
-    assert (ids_of(later)[8], ids_of(later)[7]) == ("id 8", "id 7")
-    assert [row.position for row in later[7:99]] == [7, 8]
-    assert later[2].id == "id 2"
-    assert later[-1].id == "id 8"
-    assert read == ["ids", 7, 8, 2, 8]
-
-
 @pytest.mark.parametrize("column", ["id", 'od"d'])
 @pytest.mark.parametrize("last", ['"x"', "7.0", '"\\ud800"'], ids=["text", "float", "not-unicode"])
 def test_ids_are_those_of_a_short_call(column: str, last: str):
     """However they are read, ids of any kind are the same; what is no text is as it was written."""
     name = json.dumps(column)
-    written = (f'{{{name}: {id}, "v": [1]}}'.encode() for id in (1, '"1"', last))
-    rows = [msgspec.Raw(row.replace(b"\\u", MARK)) for row in written]
+    written = [f'{{{name}:{id},"v":[1]}}' for id in ("1", '"1"', last)]
 
-    short, _ = read_rows(rows, column, ["v"])
-    long, _ = read_rows(rows + rows[:1] * CHUNK, column, ["v"])
+    short, long = (
+        read_rows(msgspec.Raw(f"[{','.join(rows)}]".encode()), column, ["v"], most=2 * CHUNK)
+        for rows in (written, written + [f'{{{name}:1,"x":"{"x" * 20}"}}'] * CHUNK)
+    )
 
-    assert isinstance(long, ReadLater)
-    assert [(type(id), id) for id in ids_of(long)[:3]] == [(type(id), id) for id in ids_of(short)]
+    assert [row.id for row in short] == list(short.ids) == list(long.ids)[:3]
+    assert [*map(type, short.ids)] == [*map(type, long.ids[:3])]
+    assert len(long.ids) == len(long) == CHUNK + 3

@@ -12,12 +12,13 @@ from structlog.testing import capture_logs
 from support import a_call
 
 import destination as ht
-from destination.call import mapped, waves
+from destination.call import waves
 from destination.deadline import ANSWER, DELIVERY, LEAST, Deadline
 from destination.errors import CircuitOpen, Code, DestinationError, reason
 from destination.mapping import FieldMapping, Plan
 from destination.memory import NoMemory
 from destination.model import Batch, Record, Rejection, Row
+from destination.records import Mapper
 from destination.state.store import Outcome
 from destination.testing.clock import run_virtually
 
@@ -778,8 +779,8 @@ def test_rows_that_cannot_be_mapped_in_time_are_not_sent() -> None:
     rows = [Row(n, n, {"a": n}) for n in range(3)]
     plan = Plan(FieldMapping(), (), ht.Operation.ADD)
 
-    async def scenario(deadline: float) -> tuple[list[ht.Record], list[ht.Rejection]]:
-        return await mapped(plan, rows, Deadline(deadline))
+    async def scenario(deadline: float) -> Any:
+        return await Mapper(plan, rows, Deadline(deadline)).chunk()
 
     assert len(run_virtually(scenario(25))[0]) == 3
     records, rejections = run_virtually(scenario(-1))

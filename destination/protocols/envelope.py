@@ -5,46 +5,18 @@ Ids and rows must come back exactly as they came, and the platform's callers are
 libraries allow.
 """
 
-import re
-from codecs import getincrementaldecoder
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from functools import lru_cache, reduce
 from operator import or_
 from typing import Any, Literal
 
 import msgspec
 
-MAX_TOKENS = 5_000_000
-"""Structural characters in a body: what it costs to parse grows with them, not with its bytes."""
-
-MAX_SURROGATES = 100_000
-"""Escapes of surrogates in a body up to which lone ones among them are looked for."""
-
-NO_TOKENS = bytes({*range(256)} - {*b"{[,:"})
-"""All other characters."""
-
-TEXT_PART = 1024 * 1024
-"""Bytes that are looked at together."""
+from destination.raw import MAX_TOKENS, Body, check_text, check_tokens, marked, parsing, tokens
 
 BOM = b"\xef\xbb\xbf"
 
-MARK = b"\xff"
-"""Stands for the backslash and u of a lone surrogate's escape; UTF-8 never has this byte."""
-
-_LONE_SURROGATE = re.compile(
-    rb"(?<!\\)((?:\\\\)*+)\\u"  # an escape: an odd number of backslashes
-    rb"([dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"  # a high one that no low one follows
-    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u)[dD][c-fC-F][0-9a-fA-F]{2})"  # or the reverse
-)
-
 NULL = msgspec.Raw(b"null")
-
-Body = bytes | bytearray
-
-
-class ParseError(ValueError):
-    """The body cannot be read; the message says why."""
 
 
 class InvalidParams(Exception):
@@ -52,7 +24,12 @@ class InvalidParams(Exception):
 
 
 class Envelope(msgspec.Struct):
-    """A request; its params as JSON, or decoded already."""
+    """
+    A request; its params as JSON, or decoded already.
+
+    Of params that were decoded, one may be left as it is in the body: the one that their type
+    names as ``unread``. It begins and ends as an array does; what is between may be no JSON.
+    """
 
     jsonrpc: Any = None
     id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -74,15 +51,21 @@ class Invalid(Exception):
         self.id = id
 
 
+MAX_BESIDE = 1024 * 1024
+"""Bytes of a request beside a param that is left unread."""
+
+MAX_KEY = 256
+"""Bytes of an object's first name, if it is to tell where one begins."""
+
+GUESSES = 4
+"""Places at which an array's end is looked for: objects within it may end like it."""
+
+_PLACE = msgspec.Raw(b'"\xff"')
+"""Stands for an array that is not read: JSON to pass over, but no text, as no body can hold it."""
+
 _envelope = msgspec.json.Decoder(_Sealed)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 _raw = msgspec.json.Decoder(msgspec.Raw)
-
-
-def _check_size(body: Body) -> None:
-    """Raises ValueError for too many values; as many as there are bytes there cannot be."""
-    if len(body) > MAX_TOKENS < len(body.translate(None, delete=NO_TOKENS)):
-        raise ValueError("too many values")
 
 
 def read_body(
@@ -97,35 +80,76 @@ def read_body(
     Raises:
         ParseError: It is no JSON, or more than can be read.
     """
-    try:
-        _check_size(body)
-        return _parse(body, params)
-    except (ValueError, RecursionError) as error:
-        raise ParseError(_parse_problem(error)) from None
+    with parsing():
+        if body.startswith(BOM):
+            body = body[len(BOM) :]
+        check_text(body)
+        for name in sorted({each.unread for each in params.values() if hasattr(each, "unread")}):
+            if (envelope := _but_for(name, body, params)) is not None:
+                return [envelope], False  # as it is for most bodies that are large
+        if len(body) > MAX_TOKENS:
+            check_tokens(tokens(body))
+        if (envelope := _opened(body, params)) is not None:
+            return [envelope], False
+        return _taken_apart(body)
 
 
-def _parse(
-    body: Body, params: Mapping[str, type[msgspec.Struct]]
-) -> tuple[list[msgspec.Raw | Envelope], bool]:
-    if body.startswith(BOM):
-        body = body[len(BOM) :]
-    _check_text(body)
-    with suppress(msgspec.DecodeError, RecursionError):
-        found = _opened(tuple(params.items())).decode(body)
-        envelope = Envelope("2.0", found.id, found.__struct_config__.tag, found.params)
-        return [envelope], False  # most often; what else there is, is told below
+def _taken_apart(body: Body) -> tuple[list[msgspec.Raw | Envelope], bool]:
     try:
         whole = _raw.decode(body)
     except msgspec.DecodeError:
-        whole = _raw.decode(_marked(body))
-    if bytes(whole)[:1] == b"[":
+        whole = _raw.decode(marked(body))
+    if bytes(memoryview(whole)[:1]) == b"[":
         return [*_items.decode(whole)], True
     return [whole], False
 
 
+def _opened(body: Body, params: Mapping[str, type[msgspec.Struct]]) -> Envelope | None:
+    """A request that is as it should be, envelope and params read at once."""
+    try:
+        found = _decoder(tuple(params.items())).decode(body)
+    except (ValueError, RecursionError):
+        return None
+    return Envelope("2.0", found.id, found.__struct_config__.tag, found.params)
+
+
+def _but_for(name: str, body: Body, params: Mapping[str, type[msgspec.Struct]]) -> Envelope | None:
+    """
+    A request that is as it should be but for one param, an array of objects that is not read.
+
+    Where the array begins and ends is guessed, for JSON as JSON.stringify writes it. In its place
+    comes what no body can hold; if that is then found where the param belongs, the guess was
+    right, as long as the array is one.
+    """
+    for begin, end in _arrays(name, body):
+        if len(body) - (end - begin) > MAX_BESIDE:
+            return None
+        rest = b"".join((body[:begin], _PLACE, body[end:]))
+        envelope = _opened(rest, params)
+        if envelope is None or isinstance(envelope.id, msgspec.UnsetType):
+            continue
+        if getattr(envelope.params, name, None) == _PLACE:
+            setattr(envelope.params, name, msgspec.Raw(memoryview(body)[begin:end]))
+            return envelope
+    return None
+
+
+def _arrays(name: str, body: Body) -> Iterator[tuple[int, int]]:
+    """Where an array of objects under this name may begin and end in a body."""
+    opening = b'"%s":[{' % name.encode()
+    if (begin := body.find(opening)) < 0:
+        return
+    begin += len(opening) - 2
+    key = body[begin + 1 : begin + MAX_KEY].partition(b":")[0]
+    end = max(begin, body.rfind(b"}," + key))  # the last object begins there, or is the only one
+    for _ in range(GUESSES):
+        if (end := body.find(b"}]", end) + 2) < 2:
+            return
+        yield begin, end
+
+
 @lru_cache(maxsize=8)
-def _opened(params: tuple[tuple[str, type[msgspec.Struct]], ...]) -> msgspec.json.Decoder[Any]:
-    """Reads a request that is as it should be, envelope and params at once."""
+def _decoder(params: tuple[tuple[str, type[msgspec.Struct]], ...]) -> msgspec.json.Decoder[Any]:
     requests = [
         msgspec.defstruct(
             "Request",
@@ -140,41 +164,6 @@ def _opened(params: tuple[tuple[str, type[msgspec.Struct]], ...]) -> msgspec.jso
         for name, struct in params
     ]
     return msgspec.json.Decoder(reduce(or_, requests))
-
-
-def _check_text(body: Body) -> None:
-    """Raises UnicodeDecodeError for what is not UTF-8; a part at a time, since bodies are large."""
-    if body.isascii():
-        return
-    decoder = getincrementaldecoder("utf-8")()
-    whole = memoryview(body)
-    for start in range(0, len(body), TEXT_PART):
-        decoder.decode(whole[start : start + TEXT_PART])
-    decoder.decode(b"", final=True)
-
-
-def _marked(body: Body) -> Body:
-    """
-    The body with every escape of a lone surrogate marked, where there are not too many of them.
-
-    Such an escape is JSON but no text, and would fail the whole body. Marked, it can be passed
-    over, and fails what reads the string that it stands in: one row, or one id.
-    """
-    if not 0 < body.count(b"\\ud") + body.count(b"\\uD") <= MAX_SURROGATES:
-        return body
-    return _LONE_SURROGATE.sub(rb"\g<1>" + MARK + rb"\g<2>", body)
-
-
-def _parse_problem(error: Exception) -> str:
-    match error:
-        case UnicodeDecodeError():
-            return "Parse error: the body is not UTF-8"
-        case RecursionError():
-            return "Parse error: nested too deeply"
-        case msgspec.DecodeError():
-            return "Parse error: the body is not JSON"
-        case _:
-            return f"Parse error: {error}"
 
 
 def read_envelope(item: msgspec.Raw | Envelope) -> Envelope:

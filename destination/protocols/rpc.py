@@ -19,17 +19,15 @@ from destination.bugs import caught
 from destination.deadline import DELIVERY, Deadline, Delivery
 from destination.errors import AuthError, ConfigError, DestinationError, FatalError
 from destination.protocols.envelope import (
-    MARK,
     NULL,
-    Body,
     Envelope,
     Invalid,
     InvalidParams,
-    ParseError,
     read_body,
     read_envelope,
     read_params,
 )
+from destination.raw import MARK, Body, ParseError
 
 log = structlog.get_logger()
 
@@ -137,6 +135,8 @@ async def _one(
 
 
 def _written(response: Any) -> bytes:
+    if response.get("error", {}).get("code") == PARSE_ERROR:
+        response["id"] = None  # as for any body that is no JSON
     try:
         return _encoder.encode(response)
     except (TypeError, ValueError, RecursionError) as error:
@@ -170,6 +170,8 @@ def _callable(method: Method) -> Callable[[Call, msgspec.Raw], Awaitable[Result]
                 return Success(await method.handle(call, arguments))
             async with call.deadline.limit(), asyncio.timeout(method.seconds):
                 return Success(await method.handle(call, arguments))
+        except ParseError as error:  # of a param that was not read before
+            raise JsonRpcError(PARSE_ERROR, str(error)) from None
         except InvalidParams as error:
             raise JsonRpcError(INVALID_PARAMS, str(error)) from None
         except DestinationError as error:

@@ -168,8 +168,8 @@ class Attempt:
 
     async def _deliver(self, instance: Instance, deadline: Deadline) -> None:
         given, sync = self.given, read_sync(dict(self.configuration))
-        raw = [msgspec.Raw(msgspec.json.encode(row)) for row in given.rows]
-        rows, _ = read_rows(raw, given.id_column, sync.mapping.columns)
+        array = msgspec.Raw(msgspec.json.encode(given.rows))
+        rows = read_rows(array, given.id_column, sync.mapping.columns, len(given.rows))
         sync = replace(sync, id_column=given.id_column)
         self.report = await instance.deliver(sync, self.operation, rows, deadline)
 

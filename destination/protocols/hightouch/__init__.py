@@ -28,6 +28,7 @@ from destination.protocols.hightouch.shapes import (
 )
 from destination.protocols.openrpc import described
 from destination.protocols.rpc import Call, Method, NoParams
+from destination.unread import TooManyRows
 
 FORM_SECONDS = 5.0
 """A person waits for the form; a vendor that is slower than this is reported instead."""
@@ -92,18 +93,18 @@ async def _behavior(call: Call, params: Configured) -> JSON:
 
 def _send(operation: Operation) -> Callable[[Call, Rows], Awaitable[JSON]]:
     async def send(call: Call, params: Rows) -> JSON:
-        raw = params.rows
-        if len(raw) > call.rows_left:
-            raise InvalidParams(
-                f"Invalid params: {len(raw)} rows; this call may bring {call.rows_left} more"
-            )
-        call.rows_left -= len(raw)
         sync = read_sync(params.configuration or {})
         id_column = params.idColumn or identifier_column(sync.mapping)
-        rows, ids = read_rows(raw, id_column, sync.mapping.columns)
+        rows = read_rows(params.rows, id_column, sync.mapping.columns, call.rows_left)
         sync = replace(sync, id_column=id_column or "")
-        report = await _instance(call).deliver(sync, operation, rows, call.deadline)
-        return {"rejectedRows": rejected_rows(report.rejections, rows, ids)}
+        try:
+            report = await _instance(call).deliver(sync, operation, rows, call.deadline)
+        except TooManyRows as error:
+            raise InvalidParams(
+                f"Invalid params: {error.count} rows; this call may bring {call.rows_left} more"
+            ) from None
+        call.rows_left -= report.rows
+        return {"rejectedRows": rejected_rows(report.rejections, rows)}
 
     send.__doc__ = f"Rows to {operation}; the answer names those that were not delivered, and why."
     return send

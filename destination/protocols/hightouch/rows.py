@@ -1,121 +1,131 @@
 """The platform's rows, each read alone; their ids as they were written."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from destination.call import CHUNK
-from destination.columns import Columns, Reader, ReadLater, ids_of
+from destination.columns import Columns, Reader
 from destination.errors import RowError
 from destination.model import Rejection, Row, RowId
 from destination.protocols.envelope import InvalidParams
 from destination.protocols.hightouch.configuration import JSON
+from destination.unread import Unread
 
 _id: msgspec.json.Decoder[str | int | float] = msgspec.json.Decoder(str | int | float)
 
 
-def read_rows(
-    raw: list[msgspec.Raw], id_column: str | None, names: Iterable[str]
-) -> tuple[Sequence[Row], "Ids"]:
+def read_rows(array: msgspec.Raw, id_column: str | None, names: Iterable[str], most: int) -> Unread:
     """
     The rows, each read alone and when it is asked for, so that one that cannot be harms no other.
 
-    All rows that are mapped together are read before any is sent. To read one without a usable id
-    raises InvalidParams, since its outcome could not be reported.
+    To read one without a usable id raises InvalidParams, since its outcome could not be reported.
 
     Args:
         names: The columns that will be read of every row; others are read when they are.
+        most: How many rows there may be.
 
     Raises:
-        InvalidParams: No id column; or, of more rows than are mapped together, one without an id.
+        InvalidParams: There are rows and no id column, or they are not in an array.
     """
-    if not raw:
-        return [], Ids("", [])
-    if not id_column:
+    if bytes(memoryview(array)[:1]) != b"[":
+        raise InvalidParams('Invalid params: "rows" must be an array')
+    rows = Unread(array, Reading(id_column or "", names), most)
+    if rows and not id_column:
         raise InvalidParams("Invalid params: idColumn is missing and no identifier is mapped")
-    ids, reader = Ids(id_column, raw), Reader((id_column, *names))
+    return rows
 
-    def read(start: int, end: int) -> list[Row]:
+
+class Reading:
+    """
+    How the rows of a call are read.
+
+    Args:
+        column: The one with their ids.
+        names: Of the columns that will be read of every row.
+    """
+
+    def __init__(self, column: str, names: Iterable[str]) -> None:
+        self.column = column
+        self.decoder = _ids_decoder(column)
+        self._reader = Reader((column, *names))
+
+    def rows(self, raw: Sequence[msgspec.Raw], start: int) -> list[Row]:
+        """Those that begin at this position; raises InvalidParams where one has no usable id."""
         return [
-            Row(position, _id_of(columns, position, ids), columns)
-            for position, columns in enumerate(reader.read(raw[start:end]), start)
+            Row(position, self._id_of(columns, raw[position - start], position), columns)
+            for position, columns in enumerate(self._reader.read(raw), start)
         ]
 
-    rows = ReadLater(raw, id_column, ids.values, read)
-    if len(raw) > CHUNK and None in rows.ids:
-        ids.value(rows.ids.index(None))
-    return rows, ids
+    def _id_of(self, columns: Columns | RowError, raw: msgspec.Raw, position: int) -> RowId:
+        if isinstance(columns, RowError):
+            return _usable(self._unread_id(raw), position)
+        id = columns.ahead.get(self.column)
+        is_usable = type(id) is str or type(id) is int or isinstance(id, float)
+        return _usable(id if is_usable else None, position)
+
+    def ids(self, raw: Sequence[msgspec.Raw]) -> list[RowId | None]:
+        """The rows' ids; None where one has none."""
+        return [*map(self._unread_id, raw)]
+
+    def _unread_id(self, raw: msgspec.Raw) -> RowId | None:
+        """The id, of a row that is not read itself."""
+        written = _written(self.column, raw)
+        try:
+            return None if written is None else _id.decode(written)
+        except ValueError:  # text that is not Unicode: what is written tells it from others
+            return bytes(written or b"").decode("utf-8", "replace")
 
 
-def _id_of(columns: Columns | RowError, position: int, ids: "Ids") -> RowId:
-    if isinstance(columns, RowError):
-        return ids.value(position)
-    id = columns.ahead.get(ids.column)
-    if type(id) is not str and type(id) is not int and not isinstance(id, float):
+def _usable(id: RowId | None, position: int) -> RowId:
+    if id is None:
         raise InvalidParams(f"Invalid params: row {position} has no usable id in the idColumn")
     return id
 
 
-class Ids:
-    """The rows' ids as the caller wrote them, found only for the few rows that are rejected."""
-
-    def __init__(self, column: str, rows: list[msgspec.Raw]) -> None:
-        self.column = column
-        self._rows = rows
-        self._decoder: Any = None
-
-    def values(self) -> list[RowId | None]:
-        """All rows' ids; None where one has none."""
-        decode = _id_decoder(self.column, str | int | float).decode
-        try:
-            return [decode(raw).id for raw in self._rows]
-        except (ValueError, AttributeError, RecursionError):
-            return [self._value(position) for position in range(len(self._rows))]
-
-    def _value(self, position: int) -> RowId | None:
-        with suppress(InvalidParams):
-            return self.value(position)
+def _written(column: str, raw: msgspec.Raw) -> msgspec.Raw | None:
+    """A row's id as the caller wrote it; None where it has none that is usable."""
+    try:
+        found = _id_decoder(column).decode(raw)
+        id: msgspec.Raw = found[column] if isinstance(found, dict) else found.id
+    except (ValueError, KeyError, RecursionError):
         return None
-
-    def value(self, position: int) -> str | int | float:
-        """The id, of a row that is not read itself; raises InvalidParams when it has none."""
-        written = self.raw(position)
-        try:
-            return _id.decode(written)
-        except ValueError:  # text that is not Unicode: what is written tells it from others
-            return written.decode("utf-8", "replace")
-
-    def raw(self, position: int) -> bytes:
-        """The id's JSON text; raises InvalidParams when the row has none."""
-        if self._decoder is None:
-            self._decoder = _id_decoder(self.column, msgspec.Raw)
-        try:
-            found = self._decoder.decode(self._rows[position])
-            id = bytes(found[self.column] if isinstance(found, dict) else found.id)
-        except (ValueError, KeyError, RecursionError):
-            id = b"null"
-        if id[:1] not in b'"-0123456789':
-            raise InvalidParams(f"Invalid params: row {position} has no usable id in the idColumn")
-        return id
+    return id if bytes(memoryview(id)[:1]) in _IDS else None
 
 
-def _id_decoder(column: str, type: Any) -> Any:
-    """Reads one column and passes over the others, where a struct can have a field of its name."""
+_IDS = {bytes((byte,)) for byte in b'"-0123456789'}
+"""What an id begins with: a text or a number."""
+
+
+@lru_cache(maxsize=64)
+def _id_decoder(column: str) -> msgspec.json.Decoder[Any]:
+    """Reads the id of a row as it is written, and passes over all else."""
+    struct = _id_struct(column, msgspec.Raw)
+    return msgspec.json.Decoder(struct or dict[str, msgspec.Raw])
+
+
+@lru_cache(maxsize=64)
+def _ids_decoder(column: str) -> msgspec.json.Decoder[list[Any]] | None:
+    """Reads the ids of an array of rows."""
+    struct: Any = _id_struct(column, RowId)
+    return None if struct is None else msgspec.json.Decoder(list[struct])
+
+
+def _id_struct(column: str, type: Any) -> Any:
+    """What has one column only; None where a struct cannot have a field of its name."""
     if any(character in '"\\' or character < " " for character in column):
-        return msgspec.json.Decoder(dict[str, msgspec.Raw])
-    struct = msgspec.defstruct("Id", [("id", type)], rename={"id": column})
-    return msgspec.json.Decoder(struct)
+        return None
+    return msgspec.defstruct("Id", [("id", type)], rename={"id": column})
 
 
-def rejected_rows(rejections: Sequence[Rejection], rows: Sequence[Row], ids: Ids) -> list[JSON]:
+def rejected_rows(rejections: Sequence[Rejection], rows: Unread) -> list[JSON]:
     """Each rejected id once, with its first reason, in the order of the rows."""
     rejected: dict[tuple[type, Any], JSON] = {}
-    known = ids_of(rows) if rejections else ()
+    known = rows.ids if rejections else ()
     for rejection in rejections:
         id = known[rejection.position]
         if (type(id), id) not in rejected:
-            written = msgspec.Raw(ids.raw(rejection.position))
+            written = _written(rows.id_column, rows.raw(rejection.position))
             rejected[type(id), id] = {"id": written, "reason": rejection.error.reason}
     return list(rejected.values())

@@ -1,12 +1,14 @@
 """The shapes of the nine methods' params and results, as Hightouch documents them."""
 
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, ClassVar, NotRequired, TypedDict
 
 import msgspec
 
 from destination.model import FieldType
 
-Object = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
+Objects = Annotated[
+    msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "array", "items": {"type": "object"}})
+]
 
 
 class Choice(msgspec.Struct):
@@ -26,7 +28,8 @@ class Configured(msgspec.Struct):
 class Rows(msgspec.Struct):
     """A batch of rows, and the column by which they are known."""
 
-    rows: list[Object]
+    unread: ClassVar = "rows"
+    rows: Objects
     idColumn: str | None = None  # noqa: N815 - the wire's name
     configuration: dict[str, Any] | None = None
 
