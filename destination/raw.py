@@ -21,8 +21,8 @@ Body = bytes | bytearray
 _NO_TOKENS = bytes({*range(256)} - {*b"{[,:"})
 """All other characters."""
 
-_TEXT_PART = 1024 * 1024
-"""Bytes that are looked at together."""
+_PART = 1024 * 1024
+"""Bytes that are looked at together, since a body is large and a copy of it as large."""
 
 _LONE_SURROGATE = re.compile(
     rb"(?<!\\)((?:\\\\)*+)\\u"  # an escape: an odd number of backslashes
@@ -67,9 +67,9 @@ def members(array: msgspec.Raw | Body) -> list[msgspec.Raw]:
             return _items.decode(marked(bytes(array)))
 
 
-def tokens(json: Body) -> int:
+def tokens(json: Body | memoryview) -> int:
     """How many structural characters there are; those that stand in text count too."""
-    return len(json.translate(None, delete=_NO_TOKENS))
+    return sum(len(part.translate(None, delete=_NO_TOKENS)) for part in map(bytes, _parts(json)))
 
 
 def check_tokens(count: int) -> None:
@@ -78,14 +78,18 @@ def check_tokens(count: int) -> None:
         raise ParseError("Parse error: too many values")
 
 
+def _parts(whole: Body | memoryview) -> Iterator[memoryview]:
+    view = memoryview(whole)
+    return (view[start : start + _PART] for start in range(0, len(view), _PART))
+
+
 def check_text(body: Body) -> None:
-    """Raises UnicodeDecodeError for what is not UTF-8; a part at a time, since bodies are large."""
+    """Raises UnicodeDecodeError for what is not UTF-8."""
     if body.isascii():
         return
     decoder = getincrementaldecoder("utf-8")()
-    whole = memoryview(body)
-    for start in range(0, len(body), _TEXT_PART):
-        decoder.decode(whole[start : start + _TEXT_PART])
+    for part in _parts(body):
+        decoder.decode(part)
     decoder.decode(b"", final=True)
 
 

@@ -9,7 +9,7 @@ from destination.deadline import Deadline, give_way
 from destination.errors import DestinationError, RowError
 from destination.mapping import Plan
 from destination.model import Record, Rejection, Row
-from destination.unread import Part, Unread
+from destination.unread import Unread
 
 CHUNK = 10_000
 """Rows of a call that are mapped and delivered at a time; those of a longer call wait as JSON."""
@@ -56,51 +56,53 @@ class Mapper:
 def _pieces(plan: Plan, rows: Sequence[Row], deadline: Deadline) -> Iterator[Mapped]:
     """As many rows at a time as take no time to speak of."""
     now = asyncio.get_running_loop().time
-    if not isinstance(rows, Unread):
-        for span in _spans(range(len(rows))):
-            yield from _one_by_one(plan, rows[span.start : span.stop], deadline)
+    bulk = plan.bulk(rows.id_column) if isinstance(rows, Unread) else None
+    if not isinstance(rows, Unread) or bulk is None:
+        yield from _one_by_one(plan, rows, range(len(rows)), deadline)
         return
-    bulk = plan.bulk(rows.id_column)
-    for part, read in rows.parts(bulk.many if bulk else None):
+    for start, read in rows.parts(bulk.many):
         in_time = now() <= deadline.end
-        if in_time and bulk and read and (records := bulk.records(read, part.start, part.columns)):
+        if in_time and read and (records := bulk.records(read, start, rows.columns)):
             yield records, []
             continue
-        for span in _spans(range(part.start, part.start + len(part.rows))):
+        for span in _spans(range(start, len(rows) if read is None else start + len(read))):
             in_time = now() <= deadline.end
-            if in_time and bulk and (records := _alike(bulk, part, span)):
+            if in_time and (records := _alike(bulk, rows, span)):
                 yield records, []
             else:
-                yield from _one_by_one(plan, rows.rows(part, span), deadline)
+                yield from _one_by_one(plan, rows, span, deadline)
 
 
 def _spans(whole: range) -> Iterator[range]:
     return (whole[start : start + PIECE] for start in range(0, len(whole), PIECE))
 
 
-def _alike(bulk: Bulk, part: Part, span: range) -> list[Record] | None:
-    """The records of some rows of a part, where these are as they should be."""
-    raw = part.rows[span.start - part.start : span.stop - part.start]
+def _alike(bulk: Bulk, rows: Unread, span: range) -> list[Record] | None:
+    """The records of some rows, where these are as they should be."""
+    raw = rows.raw[span.start : span.stop]
     if max(len(memoryview(each)) for each in raw) > MAX_ROW:
         return None
     try:
         read = [*map(bulk.one.decode, raw)]
     except (ValueError, RecursionError):
         return None
-    return bulk.records(read, span.start, part.columns)
+    return bulk.records(read, span.start, rows.columns)
 
 
-def _one_by_one(plan: Plan, rows: Sequence[Row], deadline: Deadline) -> Iterator[Mapped]:
+def _one_by_one(
+    plan: Plan, rows: Sequence[Row], span: range, deadline: Deadline
+) -> Iterator[Mapped]:
     now = asyncio.get_running_loop().time
-    for row in rows:
-        if now() > deadline.end:
-            yield [], [Rejection(row.position, deadline.not_sent())]
-        elif isinstance(row.columns, RowError):
-            yield [], [Rejection(row.position, row.columns)]
-        else:
-            try:
-                record = plan.record(row.position, row.id, row.columns)
-            except DestinationError as error:
-                yield [], [Rejection(row.position, error)]
+    for piece in _spans(span):
+        for row in rows[piece.start : piece.stop]:
+            if now() > deadline.end:
+                yield [], [Rejection(row.position, deadline.not_sent())]
+            elif isinstance(row.columns, RowError):
+                yield [], [Rejection(row.position, row.columns)]
             else:
-                yield [record], []
+                try:
+                    record = plan.record(row.position, row.id, row.columns)
+                except DestinationError as error:
+                    yield [], [Rejection(row.position, error)]
+                else:
+                    yield [record], []

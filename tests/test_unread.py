@@ -78,32 +78,48 @@ def test_rows_are_what_they_are_in_json(
     assert (len(read), list(read.ids)) == (len(came), [row["id"] for row in came])
 
 
+WHOLE = msgspec.json.Decoder(list[dict[str, Any]])
+
+
 @settings(max_examples=30, deadline=None)
 @given(ROWS, st.lists(st.integers(1, MAX_ROW // 2), min_size=1, max_size=5))
 def test_rows_in_many_parts_are_each_read_once(
     rows: Sequence[Mapping[str, Any]], sizes: Sequence[int]
 ) -> None:
-    """However the cuts fall, parts are no longer than a row may be and have each row once."""
+    """However the cuts fall, each row is read once, in order, or is left to be read alone."""
     came = [
         row | {"x": "x" * size}
         for row, size in zip(numbered(rows), itertools.cycle(sizes), strict=False)
     ]
     read = unread(came)
 
-    seen = [(part.start, [*map(json.loads, map(bytes, part.rows))]) for part, _ in read.parts()]
+    together, alone = list[Any](), list[Any]()
+    for start, part in read.parts(WHOLE):
+        assert start == len(together)
+        together += part or ()
+        alone += came[start:] if part is None else ()
 
-    assert [row for _, part in seen for row in part] == came
-    assert [start for start, _ in seen] == [
-        *itertools.accumulate((len(part) for _, part in seen[:-1]), initial=0)
-    ][: len(seen)]
-    assert looked_at(read) == came
+    assert together + alone == looked_at(read) == came
 
 
 def test_a_part_holds_as_many_rows_as_are_no_longer_than_one_may_be() -> None:
     """Large calls come in parts, so that only a part of them is held as more than JSON."""
-    read = unread(numbered([{}] * 40, x="x" * (MAX_ROW // 4 - 100)))
+    rows = unread(numbered([{}] * 42, x="x" * (MAX_ROW // 4 - 100)))
 
-    assert [len(part.rows) for part, _ in read.parts()] == [4] * 10
+    assert [len(part or ()) for _, part in rows.parts(WHOLE)] == [4] * 10 + [2]
+    assert len(rows) == 42
+
+
+def test_what_cannot_be_read_together_is_left_with_all_behind_it() -> None:
+    """The rows before it were read, and are not read again."""
+    decoder = msgspec.json.Decoder(list[dict[str, int]])
+    rows = numbered([{"a": 1}] * 30_000)
+    rows[20_000]["a"] = "x"
+
+    *parts, (start, rest) = unread(rows, most=50_000).parts(decoder)
+
+    assert [row for _, part in parts for row in part or ()] == rows[:start]
+    assert (10_000 < start <= 20_000, rest) == (True, None)
 
 
 def test_a_seam_within_a_row_is_found_out() -> None:
@@ -113,9 +129,9 @@ def test_a_seam_within_a_row_is_found_out() -> None:
 
     read = unread(came)
 
+    assert [start for start, part in read.parts(WHOLE) if part is None] == [0]
     assert looked_at(read)[0] == came[0]
     assert [row.id for row in read] == ["a", "b", "c"]
-    assert [len(part.rows) for part, _ in read.parts()] == [3]
 
 
 @pytest.mark.parametrize("end", [b"", b"]", b"},{", b'{"id":2}', b'\x01"}', b",", b"nul", b"\\"])
@@ -138,7 +154,7 @@ def test_a_lone_surrogate_costs_its_row_alone() -> None:
     read = unread(msgspec.Raw(bytes(text).replace(b"LONE", rb"\ud800")))
 
     assert looked_at(read) == [{"id": "A"}, None, {"id": "B", "a": 1}]
-    assert MARK in bytes(read.raw(1))
+    assert MARK in bytes(read.raw[1])
     assert list(read.ids) == ["A", "x", "B"]
 
 
@@ -176,30 +192,34 @@ def test_too_many_rows_are_counted(more: str) -> None:
     assert len(unread(numbered([{}] * 5), most=5)) == 5
 
 
+HEAVY = f"[{'[],' * 80_000}0]"
+HEAVY_ROWS = MAX_TOKENS // 160_000 + 1
+"""Of a list that takes many times the room of its brackets, more than may be read."""
+
+
 def test_rows_that_hold_too_much_are_not_looked_at_one_by_one() -> None:
-    """A list in a row takes many times the room of its brackets."""
-    heavy = f'{{"id":1,"a":[{"[]," * 80_000}0]}}'
-    rows = msgspec.Raw(f"[{','.join([heavy] * (MAX_TOKENS // 160_000 + 1))}]".encode())
+    """However few they are: nothing of such a call may be sent."""
+    row = f'{{"id":1,"a":{HEAVY}}}'
 
     with pytest.raises(ParseError, match="too many values"):
-        len(unread(rows))
+        len(unread(msgspec.Raw(f"[{','.join([row] * HEAVY_ROWS)}]".encode())))
+
+    assert len(unread(msgspec.Raw(f"[{','.join([row] * (HEAVY_ROWS - 2))}]".encode()))) == 30
 
 
 def test_what_was_not_mapped_may_hold_too_much_to_be_read() -> None:
     """Rows that were mapped without it are rejected by whoever asks for the rest of them."""
-    heavy = f'{{"id":1,"a":"a","x":[{"[]," * 80_000}0]}}'
-    rows = msgspec.Raw(f"[{','.join([heavy] * (MAX_TOKENS // 160_000 + 1))}]".encode())
+    row = f'{{"id":1,"a":"a","x":{HEAVY}}}'
+    rows = unread(msgspec.Raw(f"[{','.join([row] * HEAVY_ROWS)}]".encode()))
     decoder = msgspec.json.Decoder(list[msgspec.defstruct("Mapped", [("a", str)])])  # type: ignore[misc]
 
-    parts = list(unread(rows).parts(decoder))
-    columns = [part.columns(part.start) for part, read in parts if read]
+    read = [one for _, part in rows.parts(decoder) for one in part or ()]
 
-    assert len(columns) == len(parts)
-    assert len(columns[0]["x"]) == 80_001
+    assert len(read) == len(rows) == HEAVY_ROWS
     with pytest.raises(RowError, match="too many values") as raised:
-        columns[-1]["x"]
+        rows.columns(3)["x"]
     assert raised.value.code is Code.INVALID_ROW
-    assert columns[-1].raw == heavy.encode()  # what it was is still known
+    assert rows.columns(3).raw == row.encode()  # what it is can still be told from others
 
 
 # A request whose rows are not read ---------------------------------------------------------------
@@ -219,8 +239,7 @@ def told(body: bytes) -> Any:
     params = item.params if isinstance(item, Envelope) else None
     if not isinstance(params, SHAPES[Operation.ADD]):
         return json.loads(body)
-    raw = (each for part, _ in unread(params.rows).parts() for each in part.rows)
-    return [json.loads(bytes(each)) for each in raw], params.configuration
+    return [json.loads(bytes(each)) for each in unread(params.rows).raw], params.configuration
 
 
 def meant(body: bytes) -> Any:

@@ -126,6 +126,6 @@ def rejected_rows(rejections: Sequence[Rejection], rows: Unread) -> list[JSON]:
     for rejection in rejections:
         id = known[rejection.position]
         if (type(id), id) not in rejected:
-            written = _written(rows.id_column, rows.raw(rejection.position))
+            written = _written(rows.id_column, rows.raw[rejection.position])
             rejected[type(id), id] = {"id": written, "reason": rejection.error.reason}
     return list(rejected.values())
