@@ -52,4 +52,4 @@ def call(count: int, columns: int = COLUMNS) -> bytes:
     """The body of a call that adds so many rows."""
     params = {"idColumn": "id", "configuration": CONFIGURATION, "rows": rows(count, columns)}
     body = {"jsonrpc": "2.0", "id": "1", "method": "add", "params": params}
-    return json.dumps(body, separators=(",", ":")).encode()
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()

@@ -191,6 +191,7 @@ class Plan:
         self._steps = tuple(steps.values())
         self._lines = tuple((*_quick(step), step) for step in steps.values())
         self._clash = next(_nested(steps), None)
+        self._bulk: dict[str, Bulk | None] = {}
         needed = (field for field in declared.values() if field.required)
         self._unmapped = [
             field.id
@@ -224,6 +225,11 @@ class Plan:
 
     def bulk(self, id_column: str) -> Bulk | None:
         """What makes the records of many rows at once, where nothing is to be converted."""
+        if id_column not in self._bulk:
+            self._bulk[id_column] = self._bulk_of(id_column)
+        return self._bulk[id_column]
+
+    def _bulk_of(self, id_column: str) -> Bulk | None:
         if self._unmapped or self._clash:
             return None
         fields = dict[str, Plain | Fixed]()

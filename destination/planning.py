@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from msgspec.structs import replace
 
 from destination.errors import Code, ConfigError, RowError
 from destination.mapping import Plan
@@ -28,12 +31,20 @@ class _Described:
     expires: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    of: _Described
+    plan: Plan
+    batch: Batch[Any]
+
+
 class Planner:
-    """Makes plans, and remembers between the calls of a run what the vendor says there is."""
+    """Makes plans, and keeps them and what the vendor says there is between the calls of a run."""
 
     def __init__(self, plugin: Destination[Any, Any]) -> None:
         self._plugin = plugin
         self._known: dict[tuple[str | None, str | None], _Described] = {}
+        self._made: WeakKeyDictionary[Sync, dict[Operation, _Made]] = WeakKeyDictionary()
 
     async def plan(self, sync: Sync, operation: Operation) -> tuple[Plan, Batch[Any]]:
         """
@@ -45,6 +56,13 @@ class Planner:
             DestinationError: The vendor did not say what there is.
         """
         described = await self._described(sync.object, sync.mode)
+        made = self._made.setdefault(sync, {})
+        if (last := made.get(operation)) is None or last.of is not described:
+            last = made[operation] = self._make(described, sync, operation)
+        # The options are a copy: what a destination does to them does not outlast the call.
+        return last.plan, replace(last.batch, options=last.batch.options.model_copy())
+
+    def _make(self, described: _Described, sync: Sync, operation: Operation) -> _Made:
         mode, form = described.mode, described.form
         verb = mode.verb(operation)
         if verb is None:
@@ -58,7 +76,7 @@ class Planner:
         fields = self._plugin.fields_for(described.fields, options)
         plan = Plan(sync.mapping, fields, operation)
         batch = Batch(described.object.id, mode.id, operation, verb, options, (), sync.id_column)
-        return plan, batch
+        return _Made(described, plan, batch)
 
     async def _described(self, object_id: str | None, mode_id: str | None) -> _Described:
         """What the vendor says of an object and mode, remembered between the calls of a run."""

@@ -14,10 +14,12 @@ MANY_PROBLEMS = 20
 """Columns that are reported as missing at most: finding what was meant takes time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Sync:
     """
     What the marketer chose for one sync; any part may be missing while it is being edited.
+
+    It equals no other, so that what is made for it can be found by it.
 
     Args:
         configuration: The platform's own document: option values stand in it.

@@ -239,7 +239,9 @@ def told(body: bytes) -> Any:
     params = item.params if isinstance(item, Envelope) else None
     if not isinstance(params, SHAPES[Operation.ADD]):
         return json.loads(body)
-    return [json.loads(bytes(each)) for each in unread(params.rows).raw], params.configuration
+    given = params.configuration
+    configuration = json.loads(bytes(given)) if isinstance(given, msgspec.Raw) else None
+    return [json.loads(bytes(each)) for each in unread(params.rows).raw], configuration
 
 
 def meant(body: bytes) -> Any:

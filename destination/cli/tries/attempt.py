@@ -168,9 +168,9 @@ class Attempt:
 
     async def _deliver(self, instance: Instance, deadline: Deadline) -> None:
         given, sync = self.given, read_sync(dict(self.configuration))
-        array = msgspec.Raw(msgspec.json.encode(given.rows))
-        rows = read_rows(array, given.id_column, sync.mapping.columns, len(given.rows))
         sync = replace(sync, id_column=given.id_column)
+        array = msgspec.Raw(msgspec.json.encode(given.rows))
+        rows = read_rows(array, sync.id_column, sync.mapping.columns, len(given.rows))
         self.report = await instance.deliver(sync, self.operation, rows, deadline)
 
     def fates(self) -> list[Fate]:

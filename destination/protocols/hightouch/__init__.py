@@ -6,13 +6,12 @@ as an object, ``behavior`` with a configuration, typed mapping entries), both ar
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 
 from destination.errors import ConfigError
 from destination.instance import Instance
 from destination.model import Field, Operation
 from destination.protocols.envelope import InvalidParams
-from destination.protocols.hightouch.configuration import JSON, identifier_column, read_sync
+from destination.protocols.hightouch.configuration import JSON, read_sync, sync_of
 from destination.protocols.hightouch.rows import read_rows, rejected_rows
 from destination.protocols.hightouch.shapes import (
     BehaviorResult,
@@ -93,10 +92,8 @@ async def _behavior(call: Call, params: Configured) -> JSON:
 
 def _send(operation: Operation) -> Callable[[Call, Rows], Awaitable[JSON]]:
     async def send(call: Call, params: Rows) -> JSON:
-        sync = read_sync(params.configuration or {})
-        id_column = params.idColumn or identifier_column(sync.mapping)
-        rows = read_rows(params.rows, id_column, sync.mapping.columns, call.rows_left)
-        sync = replace(sync, id_column=id_column or "")
+        sync = sync_of(params.configuration, params.idColumn)
+        rows = read_rows(params.rows, sync.id_column, sync.mapping.columns, call.rows_left)
         try:
             report = await _instance(call).deliver(sync, operation, rows, call.deadline)
         except TooManyRows as error:

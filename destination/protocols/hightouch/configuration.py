@@ -1,11 +1,16 @@
 """The platform's configuration of a sync, in our words."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from destination.errors import ConfigError
 from destination.literals import depth
 from destination.mapping import Column, Entry, FieldMapping, Rendered, Source, Static, Unresolved
+from destination.protocols.envelope import InvalidParams
 from destination.schema import RESERVED
 from destination.sync import Sync
 from destination.template import Template
@@ -16,7 +21,40 @@ MAX_DEPTH = 64
 MAX_TARGET = 256
 """Characters in the name of a field."""
 
+MAX_KEPT = 64 * 1024
+"""Bytes of a configuration that is kept once it is understood."""
+
 JSON = dict[str, Any]
+
+
+def sync_of(configuration: msgspec.Raw | msgspec.UnsetType, id_column: str | None) -> Sync:
+    """
+    The sync that a call with rows is part of; its rows are known by a mapped identifier, where
+    no other column is named.
+
+    It is the same object for the calls of a run, so that what is made for it is made once.
+
+    Raises:
+        InvalidParams: The configuration is no object.
+        ConfigError: Parts of it have wrong types.
+    """
+    text = b"null" if isinstance(configuration, msgspec.UnsetType) else bytes(configuration)
+    return (_kept if len(text) <= MAX_KEPT else _sync_of)(text, id_column)
+
+
+def _sync_of(text: bytes, id_column: str | None) -> Sync:
+    try:
+        configuration = _object.decode(text)
+    except msgspec.ValidationError as error:
+        raise InvalidParams(f"Invalid params: {error} - at `$.configuration`") from None
+    except (ValueError, RecursionError):
+        raise InvalidParams("Invalid params: nested too deeply or text not Unicode") from None
+    sync = read_sync(configuration or {})
+    return replace(sync, id_column=id_column or identifier_column(sync.mapping) or "")
+
+
+_object = msgspec.json.Decoder(dict[str, Any] | None)
+_kept = lru_cache(maxsize=64)(_sync_of)
 
 
 def read_sync(configuration: JSON, columns: Iterable[str] | None = None) -> Sync:

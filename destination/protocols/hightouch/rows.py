@@ -16,13 +16,14 @@ from destination.unread import Unread
 _id: msgspec.json.Decoder[str | int | float] = msgspec.json.Decoder(str | int | float)
 
 
-def read_rows(array: msgspec.Raw, id_column: str | None, names: Iterable[str], most: int) -> Unread:
+def read_rows(array: msgspec.Raw, id_column: str, names: Iterable[str], most: int) -> Unread:
     """
     The rows, each read alone and when it is asked for, so that one that cannot be harms no other.
 
     To read one without a usable id raises InvalidParams, since its outcome could not be reported.
 
     Args:
+        id_column: The column with their ids; empty where none is known.
         names: The columns that will be read of every row; others are read when they are.
         most: How many rows there may be.
 
@@ -31,7 +32,7 @@ def read_rows(array: msgspec.Raw, id_column: str | None, names: Iterable[str], m
     """
     if bytes(memoryview(array)[:1]) != b"[":
         raise InvalidParams('Invalid params: "rows" must be an array')
-    rows = Unread(array, Reading(id_column or "", names), most)
+    rows = Unread(array, Reading(id_column, names), most)
     if rows and not id_column:
         raise InvalidParams("Invalid params: idColumn is missing and no identifier is mapped")
     return rows

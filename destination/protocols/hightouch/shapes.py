@@ -6,6 +6,7 @@ import msgspec
 
 from destination.model import FieldType
 
+Object = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": ["object", "null"]})]
 Objects = Annotated[
     msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "array", "items": {"type": "object"}})
 ]
@@ -31,7 +32,7 @@ class Rows(msgspec.Struct):
     unread: ClassVar = "rows"
     rows: Objects
     idColumn: str | None = None  # noqa: N815 - the wire's name
-    configuration: dict[str, Any] | None = None
+    configuration: Object | msgspec.UnsetType = msgspec.UNSET
 
 
 class Choosable(TypedDict):
