@@ -24,6 +24,13 @@ T = TypeVar("T")
 BUSY_SECONDS = 0.8
 """How long another process may hold the file locked."""
 
+CACHE_KIB = 8 * 1024
+"""KiB of the file kept in memory: keys are hashes, so rows that come together lie far apart."""
+
+CHECKPOINT_PAGES = 4000
+"""Pages (of 4 KiB) written ahead before they go to their places: one that was changed several
+times meanwhile goes there once."""
+
 CHUNK = 500
 """Keys in one query; SQLite takes 999 parameters at least."""
 
@@ -149,6 +156,8 @@ class SqliteStore:
         self._closing.callback(self._db.close)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         [[version]] = self._db.execute("PRAGMA user_version")
         if version not in (0, VERSION):
             raise sqlite3.DatabaseError("the file is of another version of this server")
