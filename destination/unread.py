@@ -119,13 +119,16 @@ class Unread(Sequence[Row]):
         """By position; None where a row has none that is usable."""
         ids = list[RowId | None]()
         for start, read in self.parts(self._reading.decoder):
-            ids += self._reading.ids(self.raw[start:]) if read is None else [x.id for x in read]
+            one_by_one = self._reading.ids(self.raw[start:]) if read is None else ()
+            ids += [each.id for each in read or ()] or one_by_one
         return ids
 
     def vet(self) -> None:
         """Raises what reading a row raises, for whichever row that is."""
         if None in self.ids:
             _ = self[self.ids.index(None)]
+        if self._too_much:
+            raise self._too_much
 
     def columns(self, position: int) -> Columns:
         """Those of one row; the same as before where it is the row that was asked for last."""
@@ -148,6 +151,8 @@ class Unread(Sequence[Row]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Row]: ...
     def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        if self._too_much:
+            raise self._too_much
         if isinstance(index, int):
             position = range(len(self))[index]
             return self._reading.rows([self.raw[position]], position)[0]
@@ -167,8 +172,8 @@ def _seam(beginning: bytes) -> bytes:
     The first column's name is part of it, as objects within a row hardly begin with the same;
     empty where that is not how the first row begins.
     """
-    name = beginning.find(b'":')
-    return b"}," + beginning[1 : name + 2] if beginning.startswith(b'[{"') and name > 0 else b""
+    opening, colon, _ = beginning.partition(b'":')
+    return b"}," + opening[1:] + colon if colon and opening.startswith(b'[{"') else b""
 
 
 def _cut(text: memoryview, begin: int, last: int, seam: bytes) -> int:

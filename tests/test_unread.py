@@ -207,6 +207,19 @@ def test_rows_that_hold_too_much_are_not_looked_at_one_by_one() -> None:
     assert len(unread(msgspec.Raw(f"[{','.join([row] * (HEAVY_ROWS - 2))}]".encode()))) == 30
 
 
+def test_rows_that_hold_too_much_are_found_out_before_any_is_sent() -> None:
+    """Also where their ids were asked for already, which are no more than usual."""
+    row = f'{{"id":1,"a":{HEAVY}}}'
+    rows = unread(msgspec.Raw(f"[{','.join([row] * HEAVY_ROWS)}]".encode()))
+
+    assert list(rows.ids) == [1] * HEAVY_ROWS
+
+    with pytest.raises(ParseError, match="too many values"):
+        rows.vet()
+    with pytest.raises(ParseError, match="too many values"):
+        _ = rows[0]
+
+
 def test_what_was_not_mapped_may_hold_too_much_to_be_read() -> None:
     """Rows that were mapped without it are rejected by whoever asks for the rest of them."""
     row = f'{{"id":1,"a":"a","x":{HEAVY}}}'

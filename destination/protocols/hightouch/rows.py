@@ -32,13 +32,13 @@ def read_rows(array: msgspec.Raw, id_column: str, names: Iterable[str], most: in
     """
     if bytes(memoryview(array)[:1]) != b"[":
         raise InvalidParams('Invalid params: "rows" must be an array')
-    rows = Unread(array, Reading(id_column, names), most)
+    rows = Unread(array, _Reading(id_column, names), most)
     if rows and not id_column:
         raise InvalidParams("Invalid params: idColumn is missing and no identifier is mapped")
     return rows
 
 
-class Reading:
+class _Reading:
     """
     How the rows of a call are read.
 
