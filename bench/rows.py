@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from datetime import date, timedelta
 from typing import Any
 
 MAPPED = ("email", "first_name", "last_name", "lifetime_value", "signed_up")
@@ -20,6 +21,7 @@ FIELDS = {
 """The types that the receiver declares for what is mapped."""
 
 COLUMNS = 10
+FIRST_DAY = date(2023, 7, 1)
 CITIES = ("Aarhus", "Bergen", "Cork", "Delft", "Évora", "Funchal", "Graz")
 
 _ids = itertools.count(1)
@@ -37,7 +39,7 @@ def row(number: int, columns: int = COLUMNS) -> dict[str, Any]:
         "visits": number % 300,
         "active": number % 3 > 0,
         "plan": "team" if number % 5 else "free",
-        "signed_up": f"2024-{number % 12 + 1:02}-{number % 28 + 1:02}",
+        "signed_up": (FIRST_DAY + timedelta(number % 1000)).isoformat(),
     }
     more = {f"attribute_{n}": f"value {number % (n + 50)}" for n in range(columns - COLUMNS)}
     return person | more

@@ -7,16 +7,16 @@ otherwise is left to ``Plan.record``, which converts, tells and rejects row by r
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from itertools import count, repeat
+from itertools import repeat
 from operator import attrgetter, or_
 from typing import Annotated, Any
 
 import msgspec
 
-from destination.coercion import ALL_FIT, LONGEST
+from destination.coercion import ALL_FIT, FITS, LONGEST
 from destination.model import FieldType, Record
 
 
@@ -46,7 +46,7 @@ class Bulk:
     """
     A mapping in which nothing is converted. It is made by ``of``.
 
-    ``one`` reads a row, ``many`` an array of rows; both fail where a value is otherwise.
+    ``one`` reads a row, ``many`` an array of rows; both fail where a value is of another type.
 
     Args:
         fields: A record's, in their order, by name.
@@ -62,10 +62,8 @@ class Bulk:
         self.one, self.many = _decoders(tuple(plain.items()), id_column)
         self._id = attrgetter(named.get(id_column, "id"))
         self._fields = _writer(layout)(*fields, *fixed)
-        self._fits = [
-            (attrgetter(name), ALL_FIT[each.type])
-            for name, each in plain.items()
-            if each.type in ALL_FIT
+        self._texts = [
+            (attrgetter(name), each.type) for name, each in plain.items() if each.type in FITS
         ]
 
     @classmethod
@@ -78,23 +76,31 @@ class Bulk:
         typed = all(_types(each, id_column) for each in columns)
         return cls(fields, id_column) if once and found and typed else None
 
-    def records(
-        self, read: Sequence[Any], start: int, columns: Callable[[int], Mapping[str, Any]]
-    ) -> list[Record] | None:
-        """
-        The records of rows that begin at this position of the call; None if one is otherwise.
+    def fit(self, read: Sequence[Any]) -> bool:
+        """Whether nothing of these rows is to be converted."""
+        return all(ALL_FIT[type]([*filter(None, map(value, read))]) for value, type in self._texts)
 
-        It is as if ``Plan.record`` had been asked for each.
+    def fits(self, one: Any) -> bool:
+        """Whether nothing of this row is to be converted."""
+        texts = ((value(one), type) for value, type in self._texts)
+        return all(text is None or FITS[type](text) for text, type in texts)
+
+    def records(
+        self,
+        read: Iterable[Any],
+        positions: Iterable[int],
+        columns: Callable[[int], Mapping[str, Any]],
+    ) -> list[Record]:
+        """
+        The records of rows that fit, as if ``Plan.record`` had been asked for each.
 
         Args:
             read: What ``one`` made of each row, or ``many`` of all.
+            positions: Of the rows in the call.
             columns: A row's, by its position.
         """
-        for value, fits in self._fits:
-            if not fits([*filter(None, map(value, read))]):
-                return None
         ids, fields = map(self._id, read), self._fields(read)
-        return [*map(Record, count(start), ids, fields, repeat(columns))]
+        return [*map(Record, positions, ids, fields, repeat(columns))]
 
 
 _ORDINARY = re.compile(r"[ !#-[\]-~]+")
@@ -135,7 +141,7 @@ def _types(column: Plain, id_column: str) -> frozenset[type]:
 
 
 def _type(column: Plain, id_column: str) -> Any:
-    shortest = 1 if column.required or column.type in ALL_FIT else None
+    shortest = 1 if column.required or column.type in FITS else None
     length = msgspec.Meta(min_length=shortest, max_length=LONGEST.get(column.type))
     kinds = [Annotated[str, length] if kind is str else kind for kind in _types(column, id_column)]
     optional = not column.required and column.column != id_column
@@ -143,7 +149,7 @@ def _type(column: Plain, id_column: str) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _writer(layout: str) -> Callable[..., Callable[[Sequence[Any]], list[dict[str, Any]]]]:
+def _writer(layout: str) -> Callable[..., Callable[[Iterable[Any]], list[dict[str, Any]]]]:
     """
     Makes what writes dicts of what was read, from the dicts' keys and their fixed values.
 

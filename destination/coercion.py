@@ -32,8 +32,13 @@ _NUMBERS, _NESTING = (int, float, Decimal), (dict, list)
 _SHOWN_CHOICES = 10
 
 _EMAIL = rf"(?=[^\n]{{3,{MAX_EMAIL}}}$)[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+"
-_PLAIN_DATE = r"(?!0000)[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
-"""A day that every month has, as ``_date`` writes it."""
+_DAY = (
+    r"(?!0000)(?:[0-9]{4}-(?:"
+    r"(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|"
+    r"(?:0[13578]|1[02])-31)|"
+    r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)"
+)
+"""A day of the calendar, as ``_date`` writes it."""
 
 _is_email = re.compile(_EMAIL, re.MULTILINE).fullmatch
 
@@ -196,7 +201,7 @@ NATIVE: Mapping[FieldType, frozenset[type]] = MappingProxyType(
 FITS: Mapping[FieldType, Callable[[str], object]] = MappingProxyType(
     {
         FieldType.EMAIL: _is_email,
-        FieldType.DATE: re.compile(_PLAIN_DATE).fullmatch,
+        FieldType.DATE: re.compile(_DAY).fullmatch,
     }
 )
 """Whether a text is what a field takes as it is; of one that is not, ``coerce`` knows more."""
@@ -206,7 +211,7 @@ LONGEST: Mapping[FieldType, int] = MappingProxyType({FieldType.EMAIL: MAX_EMAIL}
 """The most characters of a text that a field takes as it is, where there is a limit."""
 
 _are_lines_of_emails = re.compile(rf"\n(?:{_EMAIL}\n)*+", re.MULTILINE).fullmatch
-_are_lines_of_days = re.compile(rf"\n(?:{_PLAIN_DATE}\n)*+").fullmatch
+_are_lines_of_days = re.compile(rf"\n(?:{_DAY}\n)*+").fullmatch
 
 _BESIDE_AT = bytes({*range(0x21, 0x7F)} - {ord("@")})
 """What of ASCII may stand in an address, but for the sign."""

@@ -102,25 +102,22 @@ class Reader:
     def __init__(self, names: Iterable[str]) -> None:
         self._decoder = _decoder(frozenset(names))
 
-    def read(self, rows: Iterable[msgspec.Raw]) -> Iterator[Columns | RowError]:
+    def read(self, row: msgspec.Raw) -> Columns | RowError:
         """
-        Each row's columns, some of them read.
+        A row's columns, some of them read.
 
         In place of a row that is no object, not Unicode, too long or too deep comes an error.
         """
-        decode = self._decoder.decode
-        for raw in rows:
-            if len(memoryview(raw)) > MAX_ROW:  # it is not even read: that takes time and room
-                told = f"the row is longer than {MAX_ROW // 1024} KiB"
-                yield RowError(told, code=Code.TOO_LARGE)
-                continue
-            try:
-                columns = Columns(raw, decode(raw))
-            except (ValueError, RecursionError):
-                yield RowError(UNREADABLE)
-            else:
-                deep = columns.brackets > MAX_DEPTH and depth(columns.ahead) > MAX_DEPTH
-                yield RowError(TOO_DEEP) if deep else columns
+        if len(memoryview(row)) > MAX_ROW:  # it is not even read: that takes time and room
+            told = f"the row is longer than {MAX_ROW // 1024} KiB"
+            return RowError(told, code=Code.TOO_LARGE)
+        try:
+            columns = Columns(row, self._decoder.decode(row))
+        except (ValueError, RecursionError):
+            return RowError(UNREADABLE)
+        if columns.brackets > MAX_DEPTH and depth(columns.ahead) > MAX_DEPTH:
+            return RowError(TOO_DEEP)
+        return columns
 
 
 @lru_cache(maxsize=64)

@@ -1,7 +1,10 @@
 """Rows to records: many together where all is as it should be, else row by row."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, count
+from operator import attrgetter
+from typing import Any
 
 from destination.bulk import Bulk
 from destination.columns import MAX_ROW
@@ -14,8 +17,8 @@ from destination.unread import Unread
 CHUNK = 10_000
 """Rows of a call that are mapped and delivered at a time; those of a longer call wait as JSON."""
 
-PIECE = 100
-"""Rows that are mapped together in a part in which not all are as they should be."""
+PIECE = 1_000
+"""Rows that are sorted at a time where not all are as they should be."""
 
 Mapped = tuple[list[Record], list[Rejection]]
 """Records, and the rows of which none can be made."""
@@ -27,7 +30,7 @@ class Mapper:
     def __init__(self, plan: Plan, rows: Sequence[Row], deadline: Deadline) -> None:
         self._rows = rows
         self._pieces = _pieces(plan, rows, deadline)
-        self._ahead: Mapped | None = None
+        self._ahead: list[Mapped] = []
         self._is_first = True
 
     async def chunk(self) -> Mapped | None:
@@ -38,15 +41,23 @@ class Mapper:
         becomes of any row can be reported: this raises whatever reading one of them raises.
         """
         turn = asyncio.get_running_loop().time()
-        records, rejections = self._ahead or (list[Record](), list[Rejection]())
-        self._ahead = None
-        for piece in self._pieces:
+        records, rejections = list[Record](), list[Rejection]()
+        furthest, in_order = -1, True
+        for piece in chain(self._ahead, self._pieces):
             turn = await give_way(turn)
-            if len(records) + len(rejections) >= CHUNK:
-                self._ahead = piece
+            some = piece[0] or piece[1]
+            is_next = some[0].position > furthest
+            if is_next and len(records) + len(rejections) >= CHUNK:
+                self._ahead = [piece]
                 break
+            in_order = in_order and is_next
+            furthest = max(furthest, some[-1].position)
             records += piece[0]
             rejections += piece[1]
+        else:
+            self._ahead = []
+        if not in_order:
+            records.sort(key=attrgetter("position"))
         if self._ahead and self._is_first and isinstance(self._rows, Unread):
             self._rows.vet()
         self._is_first = False
@@ -54,55 +65,56 @@ class Mapper:
 
 
 def _pieces(plan: Plan, rows: Sequence[Row], deadline: Deadline) -> Iterator[Mapped]:
-    """As many rows at a time as take no time to speak of."""
+    """As many rows at a time as take no time to speak of; never none."""
     now = asyncio.get_running_loop().time
     bulk = plan.bulk(rows.id_column) if isinstance(rows, Unread) else None
     if not isinstance(rows, Unread) or bulk is None:
-        yield from _one_by_one(plan, rows, range(len(rows)), deadline)
+        for span in _spans(range(len(rows))):
+            yield from _one_by_one(plan, rows[span.start : span.stop], deadline)
         return
+    worthwhile = True
     for start, read in rows.parts(bulk.many):
-        in_time = now() <= deadline.end
-        if in_time and read and (records := bulk.records(read, start, rows.columns)):
-            yield records, []
+        if read and now() <= deadline.end and bulk.fit(read):
+            yield bulk.records(read, count(start), rows.columns), []
             continue
         for span in _spans(range(start, len(rows) if read is None else start + len(read))):
-            in_time = now() <= deadline.end
-            if in_time and (records := _alike(bulk, rows, span)):
-                yield records, []
-            else:
-                yield from _one_by_one(plan, rows, span, deadline)
+            alike = _alike(bulk, rows, span) if worthwhile and now() <= deadline.end else {}
+            worthwhile = len(alike) > len(span) / 2
+            if alike:
+                yield bulk.records(alike.values(), alike, rows.columns), []
+            others = (position for position in span if position not in alike)
+            yield from _one_by_one(plan, rows.some(others), deadline)
 
 
 def _spans(whole: range) -> Iterator[range]:
     return (whole[start : start + PIECE] for start in range(0, len(whole), PIECE))
 
 
-def _alike(bulk: Bulk, rows: Unread, span: range) -> list[Record] | None:
-    """The records of some rows, where these are as they should be."""
-    raw = rows.raw[span.start : span.stop]
-    if max(len(memoryview(each)) for each in raw) > MAX_ROW:
-        return None
-    try:
-        read = [*map(bulk.one.decode, raw)]
-    except (ValueError, RecursionError):
-        return None
-    return bulk.records(read, span.start, rows.columns)
+def _alike(bulk: Bulk, rows: Unread, span: range) -> dict[int, Any]:
+    """What is read of those of some rows in which nothing is to be converted, by position."""
+    read, decode = dict[int, Any](), bulk.one.decode
+    for position, row in zip(span, rows.raw[span.start : span.stop], strict=True):
+        try:
+            if len(memoryview(row)) <= MAX_ROW:
+                read[position] = decode(row)
+        except (ValueError, RecursionError):
+            continue
+    if bulk.fit([*read.values()]):
+        return read
+    return {position: one for position, one in read.items() if bulk.fits(one)}
 
 
-def _one_by_one(
-    plan: Plan, rows: Sequence[Row], span: range, deadline: Deadline
-) -> Iterator[Mapped]:
+def _one_by_one(plan: Plan, rows: Iterable[Row], deadline: Deadline) -> Iterator[Mapped]:
     now = asyncio.get_running_loop().time
-    for piece in _spans(span):
-        for row in rows[piece.start : piece.stop]:
-            if now() > deadline.end:
-                yield [], [Rejection(row.position, deadline.not_sent())]
-            elif isinstance(row.columns, RowError):
-                yield [], [Rejection(row.position, row.columns)]
+    for row in rows:
+        if now() > deadline.end:
+            yield [], [Rejection(row.position, deadline.not_sent())]
+        elif isinstance(row.columns, RowError):
+            yield [], [Rejection(row.position, row.columns)]
+        else:
+            try:
+                record = plan.record(row.position, row.id, row.columns)
+            except DestinationError as error:
+                yield [], [Rejection(row.position, error)]
             else:
-                try:
-                    record = plan.record(row.position, row.id, row.columns)
-                except DestinationError as error:
-                    yield [], [Rejection(row.position, error)]
-                else:
-                    yield [record], []
+                yield [record], []

@@ -7,7 +7,7 @@ whether that was right: what can be read as rows and a comma, and rows, is an ar
 Where it cannot, the array is taken apart, and each row is read by itself.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Protocol, overload
 
@@ -45,8 +45,8 @@ class Reading(Protocol):
     column: str
     decoder: Decoder | None
 
-    def rows(self, raw: Sequence[msgspec.Raw], start: int) -> list[Row]:
-        """Those that begin at this position; it may raise where one's outcome has no name."""
+    def rows(self, raw: Iterable[tuple[int, msgspec.Raw]]) -> Iterator[Row]:
+        """Those of which positions and JSON are given; it may raise where one has no usable id."""
 
     def ids(self, raw: Sequence[msgspec.Raw]) -> list[RowId | None]:
         """The ids alone; None for those that are not usable."""
@@ -151,13 +151,16 @@ class Unread(Sequence[Row]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Row]: ...
     def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        positions = range(len(self))[index]
+        return (
+            next(self.some([positions])) if isinstance(positions, int) else [*self.some(positions)]
+        )
+
+    def some(self, positions: Iterable[int]) -> Iterator[Row]:
+        """The rows at these positions."""
         if self._too_much:
             raise self._too_much
-        if isinstance(index, int):
-            position = range(len(self))[index]
-            return self._reading.rows([self.raw[position]], position)[0]
-        start, end, step = index.indices(len(self))
-        return self._reading.rows(self.raw[start:end], start)[::step]
+        return self._reading.rows((each, self.raw[each]) for each in positions)
 
 
 def ids_of(rows: Sequence[Row]) -> Sequence[RowId | None]:

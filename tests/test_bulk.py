@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -70,7 +71,10 @@ def records(many: Bulk, *rows: Mapping[str, Any], start: int = 0) -> list[Record
     except msgspec.ValidationError:
         return None
     assert read == [many.one.decode(raw(row)) for row in rows]
-    return many.records(read, start, lambda position: Columns(raw(rows[position - start])))
+    assert many.fit(read) is all(map(many.fits, read))
+    if not many.fit(read):
+        return None
+    return many.records(read, count(start), lambda position: Columns(raw(rows[position - start])))
 
 
 def seen(records: Sequence[Record]) -> Any:
@@ -216,16 +220,25 @@ NUMBERS = Plan(
 )
 
 
-def test_one_bad_row_costs_its_neighbours_nothing() -> None:
+@pytest.mark.parametrize("separators", [None, (",", ":")], ids=["spaced", "compact"])
+@pytest.mark.parametrize(
+    "odd", [{0}, {PIECE + 3}, {*range(7, 3 * PIECE, 100)}, {*range(2 * PIECE, 3 * PIECE)}],
+    ids=["first", "one", "some", "many"],
+)  # fmt: skip
+def test_odd_rows_cost_their_neighbours_nothing(odd: set[int], separators: Any) -> None:
     """Rows are mapped together where they can be and alone where not; all are there, in order."""
-    rows = [{"id": n, "a": n if n != PIECE + 3 else "no number"} for n in range(3 * PIECE)]
+    rows = [{"id": n, "a": n} for n in range(3 * PIECE)]
+    for n in odd:
+        rows[n]["a"] = str(n) if n % 2 else "no number"  # type: ignore[assignment]
 
-    [(made, rejections)] = run_virtually(chunks(NUMBERS, json.dumps(rows).encode()))
+    array = json.dumps(rows, separators=separators).encode()
+    [(made, rejections)] = run_virtually(chunks(NUMBERS, array))
 
-    assert [each.position for each in made] == [n for n in range(3 * PIECE) if n != PIECE + 3]
+    bad = sorted(n for n in odd if n % 2 == 0)
+    assert [each.position for each in rejections] == bad
+    assert [each.position for each in made] == [n for n in range(3 * PIECE) if n not in {*bad}]
     assert all(each.fields == {"a": each.position} == {"a": each.id} for each in made)
     assert all(dict(each.row) == rows[each.position] for each in made)
-    assert [each.position for each in rejections] == [PIECE + 3]
 
 
 @pytest.mark.parametrize("separators", [None, (",", ":")])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from destination.coercion import MAX_DEPTH, MAX_ITEMS, coerce
+from destination.coercion import ALL_FIT, FITS, LONGEST, MAX_DEPTH, MAX_ITEMS, coerce
 from destination.errors import RowError
 from destination.literals import number_text
 from destination.model import Field, FieldType
@@ -241,3 +241,34 @@ def test_a_number_survives_being_text(number: Any) -> None:
 def test_what_json_does_not_know_prints_as_in_javascript(value: float) -> None:
     """NaN and the infinities have JavaScript's names."""
     assert number_text(value) in {"NaN", "Infinity", "-Infinity"}
+
+
+TEXTS = {
+    FieldType.DATE: st.one_of(
+        st.dates().map(str),
+        st.from_regex(r"[0-9]{4}-[01][0-9]-[0-3][0-9]", fullmatch=True),
+        st.sampled_from(["2024-02-29", "2100-02-29", "0000-01-01", "٢٠٢٤-٠١-٠١", "2024-01-31\n"]),
+    ),
+    FieldType.EMAIL: st.one_of(
+        st.emails(),
+        st.text("ab@. \n\té\x85\u2028\x7f", min_size=1, max_size=8),
+        st.sampled_from(["a@b\nc@d", "@b", "a@", "a@@b", "x@" + "y" * 252, "x@" + "y" * 253]),
+    ),
+}
+
+
+@settings(max_examples=500)
+@given(st.data(), st.sampled_from(sorted(TEXTS)))
+def test_a_text_fits_where_it_would_stay_as_it_is(data: st.DataObject, kind: FieldType) -> None:
+    """Whether a text may go as it is, is the same alone and among others."""
+    texts = data.draw(st.lists(TEXTS[kind], min_size=1, max_size=5))
+
+    for text in texts:
+        try:
+            stays = coerce(field(kind), text) == text
+        except RowError:
+            stays = False
+        assert bool(FITS[kind](text)) is stays, text
+
+    texts = [text for text in texts if len(text) <= LONGEST.get(kind, len(text))]
+    assert ALL_FIT[kind](texts) is all(map(FITS[kind], texts))

@@ -98,6 +98,23 @@ async def test_versions_of_a_row_keep_their_order_across_parts():
     assert [n for id, n in plugin.kept if id == 3] == [3, 333]
 
 
+@pytest.mark.parametrize("at", [50, CHUNK - 5, CHUNK + 50, MANY - 9])
+async def test_a_row_that_is_converted_keeps_its_place(at: int):
+    """Rows that are mapped one by one go between their neighbours, wherever the parts end."""
+    plugin, sent = Keeper(), [row | {"more": "x" * 80} for row in rows()]
+    sent[at]["n"] = str(at)
+    sent[at + 3] = {"id": at, "n": -1}
+
+    assert (await answered(plugin, sent))["result"] == {"rejectedRows": []}
+
+    expected = [(row["id"], int(row["n"])) for row in sent]
+    assert sorted(plugin.kept) == sorted(expected)
+    assert [n for id, n in plugin.kept if id == at] == [at, -1]
+    assert [each for each in plugin.kept if each[1] >= 0] == [
+        each for each in expected if each[1] >= 0
+    ]
+
+
 @pytest.mark.parametrize("id", [None, True, [1]])
 async def test_an_id_that_is_missing_at_the_end_is_noticed_at_the_start(id):
     """A row whose outcome could not be reported fails the call before anything is sent."""

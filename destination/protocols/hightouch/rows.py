@@ -1,6 +1,6 @@
 """The platform's rows, each read alone; their ids as they were written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -52,12 +52,11 @@ class _Reading:
         self.decoder = _ids_decoder(column)
         self._reader = Reader((column, *names))
 
-    def rows(self, raw: Sequence[msgspec.Raw], start: int) -> list[Row]:
-        """Those that begin at this position; raises InvalidParams where one has no usable id."""
-        return [
-            Row(position, self._id_of(columns, raw[position - start], position), columns)
-            for position, columns in enumerate(self._reader.read(raw), start)
-        ]
+    def rows(self, raw: Iterable[tuple[int, msgspec.Raw]]) -> Iterator[Row]:
+        """Those of which positions and JSON are given; raises InvalidParams for unusable ids."""
+        for position, row in raw:
+            columns = self._reader.read(row)
+            yield Row(position, self._id_of(columns, row, position), columns)
 
     def _id_of(self, columns: Columns | RowError, raw: msgspec.Raw, position: int) -> RowId:
         if isinstance(columns, RowError):
