@@ -78,7 +78,7 @@ class Bulk:
 
     def fit(self, read: Sequence[Any]) -> bool:
         """Whether nothing of these rows is to be converted."""
-        return all(ALL_FIT[type]([*filter(None, map(value, read))]) for value, type in self._texts)
+        return all(ALL_FIT[type](filter(None, map(value, read))) for value, type in self._texts)
 
     def fits(self, one: Any) -> bool:
         """Whether nothing of this row is to be converted."""

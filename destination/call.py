@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from operator import attrgetter
 
 from destination.deadline import Deadline
 from destination.errors import Code, DestinationError, NoAnswer, UnavailableError
@@ -117,7 +118,7 @@ class Call:
 
 def waves(records: Sequence[Record]) -> Iterable[list[Record]]:
     """The records in groups without repeated ids: later versions of a row go after earlier ones."""
-    if len({record.id for record in records}) == len(records):
+    if len({*map(attrgetter("id"), records)}) == len(records):
         return [list(records)]
     seen: dict[Hashable, int] = {}
     groups: list[list[Record]] = []

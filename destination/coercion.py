@@ -7,7 +7,7 @@ what was expected and never what was there.
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -217,23 +217,24 @@ _BESIDE_AT = bytes({*range(0x21, 0x7F)} - {ord("@")})
 """What of ASCII may stand in an address, but for the sign."""
 
 
-def _are_emails(texts: Sequence[str]) -> bool:
-    joined = "\n".join(("", *texts, ""))
+def _are_emails(texts: Iterable[str]) -> bool:
+    lines = ("", *texts, "")
+    joined, count = "\n".join(lines), len(lines) - 2
     if not joined.isascii():
-        return joined.count("\n") == len(texts) + 1 and _are_lines_of_emails(joined) is not None
+        return joined.count("\n") == count + 1 and _are_lines_of_emails(joined) is not None
     # One sign is left of each, if it is an address that has something on both of its sides.
     signs = joined.encode().translate(None, delete=_BESIDE_AT)
     on_an_edge = "\n@" in joined or "@\n" in joined
-    return signs == b"\n" + b"@\n" * len(texts) and not on_an_edge
+    return signs == b"\n" + b"@\n" * count and not on_an_edge
 
 
-def _are_days(texts: Sequence[str]) -> bool:
+def _are_days(texts: Iterable[str]) -> bool:
     days = {*texts}  # of which there are not so many
     joined = "\n".join(("", *days, ""))
     return joined.count("\n") == len(days) + 1 and _are_lines_of_days(joined) is not None
 
 
-ALL_FIT: Mapping[FieldType, Callable[[Sequence[str]], bool]] = MappingProxyType(
+ALL_FIT: Mapping[FieldType, Callable[[Iterable[str]], bool]] = MappingProxyType(
     {FieldType.EMAIL: _are_emails, FieldType.DATE: _are_days}
 )
 """

@@ -175,9 +175,10 @@ class Row(msgspec.Struct, frozen=True):
     columns: Mapping[str, Any] | RowError
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """
-    A row mapped to the destination's fields.
+    A row mapped to the destination's fields. Nothing that it holds may hold it in turn: there are
+    so many records that Python's collector does not look for such circles among them.
 
     Args:
         position: Index in the call; the identity of the row while it is delivered.

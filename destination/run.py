@@ -51,43 +51,42 @@ class _Work(msgspec.Struct, frozen=True):
 
     Args:
         groups: What of it is delivered together, where that is not each record by itself.
+        acknowledged: Shared by all that are sent together: the positions of records of which a
+            destination has spoken.
     """
 
     lane: str
     batch: Batch[Any]
-    positions: Sequence[int]
     groups: Sequence[Group] | None
+    acknowledged: set[int]
 
     @property
     def key(self) -> int:
         """What tells it from others that are under way: no record is part of two."""
-        return self.positions[0]
+        return self.batch.records[0].position
 
     @property
     def size(self) -> int:
         """Of how many parts it is that may each be delivered without the others."""
         return len(self.batch.records if self.groups is None else self.groups)
 
+    def cut(self, cuts: Iterable[slice]) -> Iterator["_Work"]:
+        """Some of its parts each."""
+        for cut in cuts:
+            groups = None if self.groups is None else self.groups[cut]
+            records = self.batch.records[cut] if groups is None else chain.from_iterable(groups)
+            batch = replace(self.batch, records=[*records])
+            yield _Work(self.lane, batch, groups, self.acknowledged)
+
     def halves(self) -> Iterator["_Work"]:
         """Two that together are this, where it is more than one part."""
         middle = self.size // 2
-        cuts = slice(middle), slice(middle, None)
-        return _works(self.lane, self.batch, self.batch.records, self.groups, cuts)
+        return self.cut((slice(middle), slice(middle, None)))
 
 
-def _works(
-    lane: str,
-    batch: Batch[Any],
-    records: Sequence[Record],
-    groups: Sequence[Group] | None,
-    cuts: Iterable[slice],
-) -> Iterator[_Work]:
-    """Batches of the records that are cut like this, or of the groups."""
-    for cut in cuts:
-        some = None if groups is None else groups[cut]
-        together = records[cut] if some is None else [*chain.from_iterable(some)]
-        positions = [record.position for record in together]
-        yield _Work(lane, replace(batch, records=together), positions, some)
+def _unspoken(records: Iterable[Record], acknowledged: set[int]) -> list[Record]:
+    """Those of which no destination has spoken, or was asked to."""
+    return [record for record in records if record.position not in acknowledged]
 
 
 class Run:
@@ -119,7 +118,6 @@ class Run:
         self._fatal: FatalError | None = None
         self._forbidden = 0
         self._stopped_lanes: dict[str, TargetError] = {}
-        self._acknowledged: set[int] = set()
         self._under_way: dict[int, tuple[_Work, Delivery]] = {}
         self._touched = False
         self._over = False
@@ -131,18 +129,20 @@ class Run:
 
     async def send(self, records: Sequence[Record]) -> None:
         """Deliver the records; afterwards ``rejections`` holds those that were not."""
-        self._acknowledged.clear()
         self._over = False
-        queues = deque(self._queues(records))
+        acknowledged = set[int]()
+        queues = deque(self._queues(records, acknowledged))
         count = min(self._limits.concurrency, len(queues))
         workers = [asyncio.ensure_future(self._work(queues)) for _ in range(count)]
         try:
             in_time = await self._in_time(workers)
         finally:
             self._cut_off(workers)
-        # Silence is no acknowledgement: a record nobody spoke of was lost on the way.
-        silence = NoAnswer("internal error: no outcome", code=Code.INTERNAL)
-        self.reject(self._unspoken(records), silence if in_time else self._deadline.not_sent())
+        if len(acknowledged) < len(records):
+            # Silence is no acknowledgement: a record nobody spoke of was lost on the way.
+            silence = NoAnswer("internal error: no outcome", code=Code.INTERNAL)
+            error = silence if in_time else self._deadline.not_sent()
+            self.reject(_unspoken(records, acknowledged), error)
         await self._settle(records)
 
     async def _in_time(self, workers: Sequence[asyncio.Future[None]]) -> bool:
@@ -168,12 +168,8 @@ class Run:
         for work, delivery in list(self._under_way.values()):
             unknown = NoAnswer("no answer before the deadline; may have been delivered")
             error = self._deadline.not_sent() if delivery.waiting else unknown
-            self.reject(self._unspoken(work.batch.records), error)
+            self.reject(_unspoken(work.batch.records, work.acknowledged), error)
             self._leave(work)
-
-    def _unspoken(self, records: Iterable[Record]) -> list[Record]:
-        """Those that no destination has spoken of, or was asked to."""
-        return [record for record in records if record.position not in self._acknowledged]
 
     def reject(self, records: Iterable[Record], error: DestinationError) -> None:
         """Note that these were not delivered; a record keeps its first reason."""
@@ -190,14 +186,13 @@ class Run:
         auth = [error for error in errors if isinstance(error, AuthError)]
         return self._fatal or (auth[0] if auth and len(auth) == len(errors) else None)
 
-    def _queues(self, records: Sequence[Record]) -> Iterable[deque[_Work]]:
+    def _queues(self, records: Sequence[Record], acknowledged: set[int]) -> Iterable[deque[_Work]]:
         """What one worker does in its order: a whole lane, or a single batch."""
         size = self._limits.batch_size
         for lane, members in self.questions.by_lane(records).items():
-            groups = self.questions.groups(members)
-            count = len(members if groups is None else groups)
-            cuts = (slice(start, start + size) for start in range(0, count, size))
-            works = deque(_works(lane, self._batch, members, groups, cuts))
+            batch, groups = replace(self._batch, records=members), self.questions.groups(members)
+            whole = _Work(lane, batch, groups, acknowledged)
+            works = deque(whole.cut(slice(n, n + size) for n in range(0, whole.size, size)))
             yield from (works,) if self._limits.in_order else (deque((each,)) for each in works)
 
     async def _work(self, queues: deque[deque[_Work]]) -> None:
@@ -253,11 +248,13 @@ class Run:
     async def _send(self, work: _Work, delivery: Delivery) -> bool:
         DELIVERY.set(delivery)
         records = work.batch.records
-        ABOUT.set(work.positions)
+        positions = [record.position for record in records]
+        ABOUT.set(positions)
         try:
             await in_step()
             delivery.waiting = False
-            self._note(work.positions, await self._delivered(work.batch))
+            self._note(positions, await self._delivered(work.batch))
+            work.acknowledged.update(positions)
         except RefusedError as error:
             if work.size > 1 and self._limits.halve:
                 return True
@@ -305,7 +302,6 @@ class Run:
             if not isinstance(rejection.error, DestinationError):
                 raise TypeError("a rejection's error is a DestinationError")
         self._forbidden = 0
-        self._acknowledged.update(positions)
         rejected = {rejection.position for rejection in rejections}
         unclear = any(isinstance(rejection.error, NoAnswer) for rejection in rejections)
         self._touched = self._touched or unclear or len(rejected) < len(positions)
