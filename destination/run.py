@@ -7,11 +7,9 @@ known; a fatal error stops what has not started.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from destination.bugs import bug
@@ -29,8 +27,9 @@ from destination.errors import (
 from destination.memory import Memory, NoMemory
 from destination.model import Batch, Limits, Record, Rejection
 from destination.plugin import Destination
-from destination.questions import Group, Questions
+from destination.questions import Questions
 from destination.state.store import Outcome
+from destination.work import Work
 
 FORBIDDEN = 2
 """Refusals in a row that are the credentials' fault; one alone may be about its record."""
@@ -43,45 +42,6 @@ def _ended(worker: asyncio.Future[Any]) -> None:
     _LEFT.discard(worker)
     if not worker.cancelled():
         worker.exception()  # of one that was cut off nobody asks; it is not to be complained of
-
-
-class _Work(msgspec.Struct, frozen=True):
-    """
-    One batch.
-
-    Args:
-        groups: What of it is delivered together, where that is not each record by itself.
-        acknowledged: Shared by all that are sent together: the positions of records of which a
-            destination has spoken.
-    """
-
-    lane: str
-    batch: Batch[Any]
-    groups: Sequence[Group] | None
-    acknowledged: set[int]
-
-    @property
-    def key(self) -> int:
-        """What tells it from others that are under way: no record is part of two."""
-        return self.batch.records[0].position
-
-    @property
-    def size(self) -> int:
-        """Of how many parts it is that may each be delivered without the others."""
-        return len(self.batch.records if self.groups is None else self.groups)
-
-    def cut(self, cuts: Iterable[slice]) -> Iterator["_Work"]:
-        """Some of its parts each."""
-        for cut in cuts:
-            groups = None if self.groups is None else self.groups[cut]
-            records = self.batch.records[cut] if groups is None else chain.from_iterable(groups)
-            batch = replace(self.batch, records=[*records])
-            yield _Work(self.lane, batch, groups, self.acknowledged)
-
-    def halves(self) -> Iterator["_Work"]:
-        """Two that together are this, where it is more than one part."""
-        middle = self.size // 2
-        return self.cut((slice(middle), slice(middle, None)))
 
 
 def _unspoken(records: Iterable[Record], acknowledged: set[int]) -> list[Record]:
@@ -118,7 +78,7 @@ class Run:
         self._fatal: FatalError | None = None
         self._forbidden = 0
         self._stopped_lanes: dict[str, TargetError] = {}
-        self._under_way: dict[int, tuple[_Work, Delivery]] = {}
+        self._under_way: dict[int, tuple[Work, Delivery]] = {}
         self._touched = False
         self._over = False
         self.questions = Questions(plugin, batch, self.reject)
@@ -186,16 +146,16 @@ class Run:
         auth = [error for error in errors if isinstance(error, AuthError)]
         return self._fatal or (auth[0] if auth and len(auth) == len(errors) else None)
 
-    def _queues(self, records: Sequence[Record], acknowledged: set[int]) -> Iterable[deque[_Work]]:
+    def _queues(self, records: Sequence[Record], acknowledged: set[int]) -> Iterable[deque[Work]]:
         """What one worker does in its order: a whole lane, or a single batch."""
         size = self._limits.batch_size
         for lane, members in self.questions.by_lane(records).items():
             batch, groups = replace(self._batch, records=members), self.questions.groups(members)
-            whole = _Work(lane, batch, groups, acknowledged)
+            whole = Work(lane, batch, groups, acknowledged)
             works = deque(whole.cut(slice(n, n + size) for n in range(0, whole.size, size)))
             yield from (works,) if self._limits.in_order else (deque((each,)) for each in works)
 
-    async def _work(self, queues: deque[deque[_Work]]) -> None:
+    async def _work(self, queues: deque[deque[Work]]) -> None:
         while queues and not self._over:
             queue = queues.popleft()
             while queue and not self._over:
@@ -207,7 +167,7 @@ class Run:
                     else:
                         queues.extendleft(deque((half,)) for half in halves)
 
-    async def _attempt(self, work: _Work) -> bool:
+    async def _attempt(self, work: Work) -> bool:
         """Deliver one batch and note what was not; True when it should be tried in halves."""
         if stop := self._stop(work.lane):
             self.reject(work.batch.records, stop)
@@ -229,7 +189,7 @@ class Run:
         finally:
             self._leave(work)
 
-    def _leave(self, work: _Work) -> None:
+    def _leave(self, work: Work) -> None:
         """It is no longer under way, if it was: another may have its permit."""
         if entry := self._under_way.pop(work.key, None):
             self._permits.release()
@@ -245,7 +205,7 @@ class Run:
         except TimeoutError:
             return False
 
-    async def _send(self, work: _Work, delivery: Delivery) -> bool:
+    async def _send(self, work: Work, delivery: Delivery) -> bool:
         DELIVERY.set(delivery)
         records = work.batch.records
         positions = [record.position for record in records]
