@@ -10,22 +10,13 @@ from typing import Any, Self
 
 import httpx
 import structlog
-from msgspec.structs import replace
 from pydantic import BaseModel
 
-from destination.call import Call
 from destination.confidential import paths_in, secrets_in
 from destination.deadline import Deadline, give_way
-from destination.errors import (
-    ConfigError,
-    DestinationError,
-    FatalError,
-    NoAnswer,
-    UnavailableError,
-)
-from destination.fingerprint import scope_of
+from destination.deliveries import Deliveries, all_rejected
+from destination.errors import ConfigError, FatalError
 from destination.masking import Mask, masked
-from destination.memory import HOUR, Memory, NoMemory
 from destination.metrics import ACCEPTED, SKIPPED, SUPPRESSED, Meter
 from destination.model import (
     Checked,
@@ -40,17 +31,12 @@ from destination.model import (
 )
 from destination.model import Form as BareForm
 from destination.notes import Notes
-from destination.order import Order
 from destination.pace import rows_of_call
-from destination.planning import Planner
 from destination.plugin import Destination
-from destination.records import Mapper
-from destination.run import Run
 from destination.schema import form_schema, option_problems, option_values, parse_options
 from destination.state.store import Store
 from destination.sync import Sync, choose_mode, choose_object, mapping_problems
 from destination.tuning import Tuning
-from destination.unread import ids_of
 from destination.vendor.auth import held_by
 from destination.vendor.session import Between, opened
 
@@ -98,8 +84,6 @@ class Instance:
         self.mask = Mask(self.secrets, paths_in(plugin.settings))
         self.auth: httpx.Auth | None = None
         """The way of being let in, once it is opened."""
-        self._order = Order()
-        self._planner = Planner(plugin)
 
     @asynccontextmanager
     async def opened(
@@ -112,14 +96,13 @@ class Instance:
             store: Where deliveries are remembered; it is open already.
             between: What a test puts before the transport.
         """
-        self._store, self._meter = store, meter
-        self._secret = await store.secret()
-        self.plugin.notes = Notes(store, self._secret, self.name)
-        limits = self.limits()
-        self._permits = asyncio.Semaphore(limits.concurrency)
-        connection, classify = self.plugin.connection(), self.plugin.classify
+        plugin, tuning, secret = self.plugin, self._tuning, await store.secret()
+        plugin.notes = Notes(store, secret, self.name)
+        self._meter = meter
+        self._deliveries = Deliveries(self.name, plugin, tuning, self.limits, store, secret)
+        connection, classify = plugin.connection(), plugin.classify
         self.auth = connection.auth
-        async with opened(connection, self._tuning, limits, classify, meter, between) as client:
+        async with opened(connection, tuning, self.limits(), classify, meter, between) as client:
             self.plugin.http = client
             yield self
 
@@ -246,9 +229,9 @@ class Instance:
         """
         started = asyncio.get_running_loop().time()
         try:
-            report = await self._report(sync, operation, rows, deadline)
+            report = await self._deliveries.report(sync, operation, rows, deadline)
         except FatalError as error:
-            self._tell(operation, _all_rejected(rows, error), started)
+            self._tell(operation, all_rejected(rows, error), started)
             raise
         await self._mask(report.rejections)
         self._tell(operation, report, started)
@@ -279,58 +262,3 @@ class Instance:
             attempts=report.attempts,
             ms=round(seconds * 1000, 1),
         )
-
-    async def _report(
-        self, sync: Sync, operation: Operation, rows: Sequence[Row], deadline: Deadline
-    ) -> Report:
-        if not rows:
-            return Report(0)
-        if not self.active:
-            raise ConfigError("this destination is switched off (active = false)")
-        try:
-            async with deadline.limit():
-                plan, batch = await self._planner.plan(sync, operation)
-        except FatalError:
-            raise
-        except (TimeoutError, NoAnswer):
-            return _all_rejected(
-                rows, UnavailableError("not sent: the vendor did not say what its fields are")
-            )
-        except DestinationError as error:
-            return _all_rejected(rows, error)
-        limits = self.limits(batch.mode, batch.options)
-        scope = scope_of(self.name, sync.mapping, batch)
-        memory = self._memory(scope, operation, limits)
-        batch = replace(batch, scope=scope)
-        run = Run(self.plugin, batch, limits, self._permits, deadline, memory)
-        call = Call(run, deadline, scope=scope, order=self._order, memory=memory)
-        rejections, mapper = list[Rejection](), Mapper(plan, rows, deadline)
-        with call.turn(lambda: ids_of(rows)) as turn:
-            while chunk := await mapper.chunk():
-                rejections += chunk[1]
-                await call.send(chunk[0], turn)
-        rejections += call.outcome()
-        return Report(
-            len(rows),
-            tuple(sorted(rejections, key=lambda each: each.position)),
-            skipped=tuple(run.questions.skipped),
-            suppressed=call.suppressed,
-            attempts=run.attempts,
-        )
-
-    def _memory(self, scope: bytes, operation: Operation, limits: Limits) -> Memory | NoMemory:
-        if not limits.remember:
-            return NoMemory()
-        return Memory(
-            self._store,
-            self._secret,
-            scope,
-            operation,
-            remember=limits.remember * HOUR,
-            hold=self._tuning.on_unknown == "hold",
-        )
-
-
-def _all_rejected(rows: Sequence[Row], error: DestinationError) -> Report:
-    rejections = (Rejection(position, error) for position in range(len(rows)))
-    return Report(len(rows), tuple(rejections))
