@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bench.trials import SLOW, SLOW_ROWS, TEMPLATES
+from bench.trials import ODD, SLOW, SLOW_ROWS, TEMPLATES
 
 Sample = Mapping[str, float]
 """All figures of one round of a trial, by the contestant's name and their own."""
@@ -115,6 +115,12 @@ LINES = (
         "of a bare server in Python, which does nothing else: calls/s over those of jayson",
         "narrow",
         over("bare server, calls/s", "jayson, calls/s"),
+    ),
+    Line(
+        "P5",
+        f"the same where one row in {ODD} has a number as text, which is converted",
+        "narrow",
+        over("ours with odd rows, calls/s", "jayson, calls/s"),
     ),
     Line(
         "P5",

@@ -50,8 +50,16 @@ def rows(count: int, columns: int = COLUMNS) -> list[dict[str, Any]]:
     return [row(next(_ids), columns) for _ in range(count)]
 
 
-def call(count: int, columns: int = COLUMNS) -> bytes:
-    """The body of a call that adds so many rows."""
-    params = {"idColumn": "id", "configuration": CONFIGURATION, "rows": rows(count, columns)}
+def call(count: int, columns: int = COLUMNS, *, odd: int = 0) -> bytes:
+    """
+    The body of a call that adds so many rows, as JSON.stringify would write it.
+
+    Args:
+        odd: One row of so many has a number as text.
+    """
+    people = rows(count, columns)
+    for person in people[::odd] if odd else ():
+        person["lifetime_value"] = str(person["lifetime_value"])
+    params = {"idColumn": "id", "configuration": CONFIGURATION, "rows": people}
     body = {"jsonrpc": "2.0", "id": "1", "method": "add", "params": params}
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()

@@ -82,6 +82,9 @@ def fast_vendor(folder: Path) -> Iterator[Turns]:
 CALLS, WIDE_CALLS, CALL_ROWS, WIDE = 5, 2, 10_000, 50
 """How many calls are made one after another, the rows of each, and the columns of wide ones."""
 
+ODD = 100
+"""One row of so many is odd, where some are."""
+
 ACCEPTING = '[destinations.{name}]\nkind = "accepting"\n{settings}\n'
 
 
@@ -97,10 +100,12 @@ def narrow_calls(folder: Path) -> Iterator[Turns]:
         started("parts", module("parts"), folder) as parts,
     ):
         remembering = partial(turns.calls, server, 1, CALL_ROWS, path="/hightouch/remembering")
+        ours = partial(turns.calls, server, CALLS, CALL_ROWS, path="/hightouch/forgetting")
         yield {
-            "ours": partial(turns.calls, server, CALLS, CALL_ROWS, path="/hightouch/forgetting"),
+            "ours": ours,
             "jayson": partial(turns.calls, peer, CALLS, CALL_ROWS),
             "bare server": partial(turns.calls, bare, CALLS, CALL_ROWS),
+            "ours with odd rows": partial(ours, odd=ODD),
             "ours with memory": remembering,
             "within ours": partial(turns.parts, parts, CALL_ROWS),
         }

@@ -35,10 +35,16 @@ def loop(program: Program, count: int) -> dict[str, float]:
 
 
 def calls(
-    callee: Callee, count: int, rows: int, columns: int = COLUMNS, path: str = "/"
+    callee: Callee,
+    count: int,
+    rows: int,
+    columns: int = COLUMNS,
+    *,
+    path: str = "/",
+    odd: int = 0,
 ) -> dict[str, float]:
-    """So many calls, one after another."""
-    bodies = [call(rows, columns) for _ in range(count)]
+    """So many calls, one after another; in one row of so many, if any, something is odd."""
+    bodies = [call(rows, columns, odd=odd) for _ in range(count)]
     return {"calls/s": count / sum(callee.call(body, path) for body in bodies)}
 
 

@@ -19,6 +19,9 @@ import msgspec
 from destination.coercion import ALL_FIT, FITS, LONGEST
 from destination.model import FieldType, Record
 
+MANY_FIELDS = 500
+"""Fields of a record that is made together with others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plain:
@@ -68,7 +71,13 @@ class Bulk:
 
     @classmethod
     def of(cls, fields: Mapping[str, Plain | Fixed], id_column: str) -> "Bulk | None":
-        """None where msgspec does not find the columns, or their values never stay as they are."""
+        """
+        None where msgspec does not find the columns, or their values never stay as they are.
+
+        None for very many fields, too: to be made ready takes time that grows with their square.
+        """
+        if len(fields) > MANY_FIELDS:
+            return None
         columns = [each for each in fields.values() if isinstance(each, Plain)]
         sources = [each.column for each in columns]
         once = len({*sources}) == len(sources)

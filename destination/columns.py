@@ -15,6 +15,9 @@ MAX_DEPTH = 64
 
 TOO_DEEP = f"the row is nested more than {MAX_DEPTH} deep"
 
+MAX_NAMES = 16 * 1024
+"""Characters of columns' names for which the reader is kept."""
+
 MAX_ROW = 256 * 1024
 """Bytes of one row; a longer one is rejected alone."""
 
@@ -100,7 +103,9 @@ class Reader:
     """Reads some columns of rows and passes over the others."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._decoder = _decoder(frozenset(names))
+        names = frozenset(names)
+        kept = sum(map(len, names)) <= MAX_NAMES
+        self._decoder = _decoder(names) if kept else _decoder.__wrapped__(names)
 
     def read(self, row: msgspec.Raw) -> Columns | RowError:
         """

@@ -1,6 +1,7 @@
 """Rows to records: which column, template or fixed value goes to which field."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -52,8 +53,8 @@ class Static:
     value: Any
 
     def read(self, row: Mapping[str, Any]) -> Any:
-        """The value, whatever the row."""
-        return self.value
+        """The value, whatever the row: what a destination does to it stays with that row."""
+        return deepcopy(self.value) if isinstance(self.value, dict | list) else self.value
 
     def __str__(self) -> str:
         return "a fixed value"
@@ -230,25 +231,26 @@ class Plan:
         return self._bulk[id_column]
 
     def _bulk_of(self, id_column: str) -> Bulk | None:
-        if self._unmapped or self._clash:
+        fields = {step.to: self._plain(step) for step in self._steps}
+        if self._unmapped or self._clash or None in fields.values():
             return None
-        fields = dict[str, Plain | Fixed]()
-        for step in self._steps:
-            if len(step.path) > 1:
-                return None
-            if isinstance(step.source, Column):
-                type = FieldType.UNKNOWN if step.field is None else step.field.type
-                fields[step.to] = Plain(step.source.name, type, required=step.required)
-            elif isinstance(step.source, Static):
-                try:
-                    value = self._value(step, {})
-                except RowError:
-                    return None
-                if value is not MISSING:
-                    fields[step.to] = Fixed(value)
-            else:
-                return None
-        return Bulk.of(fields, id_column)
+        there = {to: each for to, each in fields.items() if each and each != Fixed(MISSING)}
+        return Bulk.of(there, id_column)
+
+    def _plain(self, step: _Step) -> Plain | Fixed | None:
+        """What a field is where nothing has to be made for each row; None where something has."""
+        if len(step.path) > 1:
+            return None
+        if isinstance(step.source, Column):
+            type = FieldType.UNKNOWN if step.field is None else step.field.type
+            return Plain(step.source.name, type, required=step.required)
+        if not isinstance(step.source, Static):
+            return None
+        try:
+            value = self._value(step, {})
+        except RowError:
+            return None
+        return None if isinstance(value, dict | list) else Fixed(value)
 
     def _value(self, step: _Step, row: Mapping[str, Any]) -> Any:
         try:

@@ -60,7 +60,7 @@ class Planner:
         if (last := made.get(operation)) is None or last.of is not described:
             last = made[operation] = self._make(described, sync, operation)
         # The options are a copy: what a destination does to them does not outlast the call.
-        return last.plan, replace(last.batch, options=last.batch.options.model_copy())
+        return last.plan, replace(last.batch, options=last.batch.options.model_copy(deep=True))
 
     def _make(self, described: _Described, sync: Sync, operation: Operation) -> _Made:
         mode, form = described.mode, described.form

@@ -13,6 +13,9 @@ MAX_TOKENS = 5_000_000
 MAX_SURROGATES = 100_000
 """Escapes of surrogates up to which lone ones among them are looked for."""
 
+MAX_SEAM = 256
+"""Bytes in which the first name in an array of objects must end, if it is to tell them apart."""
+
 MARK = b"\xff"
 """Stands for the backslash and u of a lone surrogate's escape; UTF-8 never has this byte."""
 
@@ -31,6 +34,9 @@ _LONE_SURROGATE = re.compile(
 )
 
 _items = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+TOO_MUCH = "Parse error: too many values"
 
 
 class ParseError(ValueError):
@@ -67,15 +73,23 @@ def members(array: msgspec.Raw | Body) -> list[msgspec.Raw]:
             return _items.decode(marked(bytes(array)))
 
 
-def tokens(json: Body | memoryview) -> int:
-    """How many structural characters there are; those that stand in text count too."""
-    return sum(len(part.translate(None, delete=_NO_TOKENS)) for part in map(bytes, _parts(json)))
+def seam(beginning: Body) -> bytes:
+    """
+    What stands between two objects of an array that begins like this: ``},{"id":``.
+
+    That is as JSON.stringify writes them. The first name is part of it, as objects within one of
+    them hardly begin with the same; empty where the array begins otherwise.
+    """
+    opening, colon, _ = bytes(beginning[:MAX_SEAM]).partition(b'":')
+    return b"}," + opening[1:] + colon if colon and opening.startswith(b'[{"') else b""
 
 
-def check_tokens(count: int) -> None:
-    """Raises ParseError for more than are read."""
-    if count > MAX_TOKENS:
-        raise ParseError("Parse error: too many values")
+def is_too_much(json: Body | memoryview) -> bool:
+    """Whether there are more structural characters than are read, those in text included."""
+    if len(json) <= MAX_TOKENS:  # then there cannot be so many
+        return False
+    parts = map(bytes, _parts(json))
+    return sum(len(part.translate(None, delete=_NO_TOKENS)) for part in parts) > MAX_TOKENS
 
 
 def _parts(whole: Body | memoryview) -> Iterator[memoryview]:

@@ -15,9 +15,9 @@ from destination.model import Record, Rejection, Row
 from destination.unread import Unread
 
 CHUNK = 10_000
-"""Rows of a call that are mapped and delivered at a time; those of a longer call wait as JSON."""
+"""Rows that are mapped and delivered at a time, at least; the others of a call wait as JSON."""
 
-PIECE = 1_000
+SPAN = 1_000
 """Rows that are sorted at a time where not all are as they should be."""
 
 Mapped = tuple[list[Record], list[Rejection]]
@@ -29,13 +29,13 @@ class Mapper:
 
     def __init__(self, plan: Plan, rows: Sequence[Row], deadline: Deadline) -> None:
         self._rows = rows
-        self._pieces = _pieces(plan, rows, deadline)
+        self._mapped = _mapped(plan, rows, deadline)
         self._ahead: list[Mapped] = []
         self._is_first = True
 
     async def chunk(self) -> Mapped | None:
         """
-        Some rows more than ``CHUNK``, or all that are left; None when none is.
+        At least ``CHUNK`` rows, or all that are left; None when none is.
 
         A long call leaves room for others meanwhile. Before the first come, it is certain that what
         becomes of any row can be reported: this raises whatever reading one of them raises.
@@ -43,17 +43,17 @@ class Mapper:
         turn = asyncio.get_running_loop().time()
         records, rejections = list[Record](), list[Rejection]()
         furthest, in_order = -1, True
-        for piece in chain(self._ahead, self._pieces):
+        for each in chain(self._ahead, self._mapped):
             turn = await give_way(turn)
-            some = piece[0] or piece[1]
+            some = each[0] or each[1]
             is_next = some[0].position > furthest
             if is_next and len(records) + len(rejections) >= CHUNK:
-                self._ahead = [piece]
+                self._ahead = [each]
                 break
             in_order = in_order and is_next
             furthest = max(furthest, some[-1].position)
-            records += piece[0]
-            rejections += piece[1]
+            records += each[0]
+            rejections += each[1]
         else:
             self._ahead = []
         if not in_order:
@@ -64,7 +64,7 @@ class Mapper:
         return (records, rejections) if records or rejections else None
 
 
-def _pieces(plan: Plan, rows: Sequence[Row], deadline: Deadline) -> Iterator[Mapped]:
+def _mapped(plan: Plan, rows: Sequence[Row], deadline: Deadline) -> Iterator[Mapped]:
     """As many rows at a time as take no time to speak of; never none."""
     now = asyncio.get_running_loop().time
     bulk = plan.bulk(rows.id_column) if isinstance(rows, Unread) else None
@@ -87,7 +87,7 @@ def _pieces(plan: Plan, rows: Sequence[Row], deadline: Deadline) -> Iterator[Map
 
 
 def _spans(whole: range) -> Iterator[range]:
-    return (whole[start : start + PIECE] for start in range(0, len(whole), PIECE))
+    return (whole[start : start + SPAN] for start in range(0, len(whole), SPAN))
 
 
 def _alike(bulk: Bulk, rows: Unread, span: range) -> dict[int, Any]:

@@ -5,9 +5,13 @@ Rows are read where it is known what of them is wanted, and then once. So the ar
 in is cut where one row seems to end and the next to begin, without being read. Reading shows
 whether that was right: what can be read as rows and a comma, and rows, is an array of just these.
 Where it cannot, the array is taken apart, and each row is read by itself.
+
+Nothing may be sent before all rows were read in one way or the other, or were vetted: until then
+ParseError and TooManyRows may be raised, and never again afterwards.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, Protocol, overload
 
@@ -16,13 +20,12 @@ import msgspec
 from destination.columns import MAX_ROW, Columns
 from destination.errors import RowError
 from destination.model import Row, RowId
-from destination.raw import MAX_TOKENS, ParseError, check_tokens, members, tokens
+from destination.raw import MAX_SEAM, TOO_MUCH, ParseError, is_too_much, members, seam
 
 Decoder = msgspec.json.Decoder[list[Any]]
 """Reads an array of rows."""
 
-_MAX_SEAM = 256
-"""Bytes of a seam; a name that is longer is not looked for."""
+_TOO_MUCH = "the rows of the call hold too many values for more than what is mapped to be read"
 
 
 class TooManyRows(ValueError):
@@ -56,8 +59,6 @@ class Unread(Sequence[Row]):
     """
     Rows of which nothing is known until it is asked for; they are read anew each time.
 
-    Whatever reads them may raise ParseError, or TooManyRows.
-
     Args:
         array: Their JSON, perhaps; it begins and ends with a bracket.
         most: How many there may be.
@@ -79,17 +80,17 @@ class Unread(Sequence[Row]):
         that cannot be read like this, and of all behind it: these are to be read one by one.
         """
         text = memoryview(self._array)
-        seam = _seam(bytes(text[:_MAX_SEAM]))
+        between = seam(bytes(text[:MAX_SEAM]))
         start, last = 0, len(text) - 1
         begin = 1 if self else last
         while begin < last:
-            end = _cut(text, begin, last, seam)
+            end = _cut(text, begin, last, between)
             read = _read(text[begin:end], decoder) if end and decoder else None
             if read is None:
                 yield start, None
                 return
             if start + len(read) > self._most:
-                _ = self.raw  # it counts them all, and raises
+                raise TooManyRows(len(self._taken_apart()))
             yield start, read
             start, begin = start + len(read), end + 1
         self._count = start
@@ -97,44 +98,55 @@ class Unread(Sequence[Row]):
     @cached_property
     def raw(self) -> Sequence[msgspec.Raw]:
         """Each row as it is written, but for marks of what is no text."""
-        if self._count is None and self._too_much:
-            raise self._too_much
-        raw = members(self._array)
+        if self._count is not None:
+            return self._taken_apart_again()
+        raw = self._taken_apart()
         if len(raw) > self._most:
             raise TooManyRows(len(raw))
+        self._count = len(raw)
         return raw
 
+    def _taken_apart(self) -> Sequence[msgspec.Raw]:
+        if self._is_too_much:
+            raise ParseError(TOO_MUCH)
+        return members(self._array)
+
+    def _taken_apart_again(self) -> Sequence[msgspec.Raw]:
+        try:
+            return members(self._array)
+        except ParseError:
+            # What is nested as deeply as can just be read cannot be from a place that is deeper in
+            # the stack than the one before. A thread has a stack of its own.
+            with ThreadPoolExecutor(1) as thread:
+                return thread.submit(members, self._array).result()
+
     @cached_property
-    def _too_much(self) -> ParseError | None:
-        """Why the rows may not be looked at one by one, whatever they hold."""
-        if len(memoryview(self._array)) > MAX_TOKENS:
-            try:
-                check_tokens(tokens(memoryview(self._array)))
-            except ParseError as error:
-                return error
-        return None
+    def _is_too_much(self) -> bool:
+        """Whether rows may not be looked at one by one, whatever they hold."""
+        return is_too_much(memoryview(self._array))
 
     @cached_property
     def ids(self) -> Sequence[RowId | None]:
         """By position; None where a row has none that is usable."""
         ids = list[RowId | None]()
         for start, read in self.parts(self._reading.decoder):
-            one_by_one = self._reading.ids(self.raw[start:]) if read is None else ()
-            ids += [each.id for each in read or ()] or one_by_one
+            if read is None:
+                ids += self._reading.ids(self.raw[start:])
+            else:
+                ids += [each.id for each in read]
         return ids
 
     def vet(self) -> None:
-        """Raises what reading a row raises, for whichever row that is."""
-        if None in self.ids:
-            _ = self[self.ids.index(None)]
-        if self._too_much:
-            raise self._too_much
+        """Raises what reading a row may raise, for whichever row that is."""
+        for position in (position for position, id in enumerate(self.ids) if id is None):
+            _ = self[position]
+        if self._is_too_much:
+            raise ParseError(TOO_MUCH)
 
     def columns(self, position: int) -> Columns:
         """Those of one row; the same as before where it is the row that was asked for last."""
         if self._latest is None or self._latest[0] != position:
-            why = self._too_much
-            problem = RowError(f"the row cannot be read: {why}") if why else None
+            problem = RowError(_TOO_MUCH) if self._is_too_much else None
             self._latest = position, Columns(self.raw[position], problem=problem)
         return self._latest[1]
 
@@ -158,32 +170,30 @@ class Unread(Sequence[Row]):
 
     def some(self, positions: Iterable[int]) -> Iterator[Row]:
         """The rows at these positions."""
-        if self._too_much:
-            raise self._too_much
+        if self._is_too_much:
+            raise ParseError(TOO_MUCH)
         return self._reading.rows((each, self.raw[each]) for each in positions)
 
 
 def ids_of(rows: Sequence[Row]) -> Sequence[RowId | None]:
-    """The rows' ids, without reading more of them; None where a row has none."""
-    return rows.ids if isinstance(rows, Unread) else [row.id for row in rows]
-
-
-def _seam(beginning: bytes) -> bytes:
     """
-    What stands between two rows, written as JSON.stringify writes: ``},{"id":``.
+    The rows' ids, without reading more of them; None where a row has none.
 
-    The first column's name is part of it, as objects within a row hardly begin with the same;
-    empty where that is not how the first row begins.
+    There are none in rows that cannot be read: nothing of such a call is ever sent.
     """
-    opening, colon, _ = beginning.partition(b'":')
-    return b"}," + opening[1:] + colon if colon and opening.startswith(b'[{"') else b""
+    if not isinstance(rows, Unread):
+        return [row.id for row in rows]
+    try:
+        return rows.ids
+    except (ParseError, TooManyRows):
+        return ()
 
 
-def _cut(text: memoryview, begin: int, last: int, seam: bytes) -> int:
+def _cut(text: memoryview, begin: int, last: int, between: bytes) -> int:
     """Where rows end that begin here and are not too long for one; 0 where that is not found."""
     if last - begin <= MAX_ROW:
         return last
-    at = bytes(text[begin : begin + MAX_ROW]).rfind(seam) if seam else -1
+    at = bytes(text[begin : begin + MAX_ROW]).rfind(between) if between else -1
     return begin + at + 1 if at >= 0 else 0
 
 

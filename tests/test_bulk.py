@@ -18,7 +18,7 @@ from destination.mapping import Column, Entry, FieldMapping, Plan, Rendered, Sta
 from destination.model import Field, FieldType, Operation, Record
 from destination.protocols.envelope import InvalidParams
 from destination.protocols.hightouch.rows import read_rows
-from destination.records import PIECE, Mapped, Mapper
+from destination.records import SPAN, Mapped, Mapper
 from destination.template import Template
 from destination.testing.clock import run_virtually
 
@@ -222,12 +222,12 @@ NUMBERS = Plan(
 
 @pytest.mark.parametrize("separators", [None, (",", ":")], ids=["spaced", "compact"])
 @pytest.mark.parametrize(
-    "odd", [{0}, {PIECE + 3}, {*range(7, 3 * PIECE, 100)}, {*range(2 * PIECE, 3 * PIECE)}],
+    "odd", [{0}, {SPAN + 3}, {*range(7, 3 * SPAN, 100)}, {*range(2 * SPAN, 3 * SPAN)}],
     ids=["first", "one", "some", "many"],
 )  # fmt: skip
 def test_odd_rows_cost_their_neighbours_nothing(odd: set[int], separators: Any) -> None:
     """Rows are mapped together where they can be and alone where not; all are there, in order."""
-    rows = [{"id": n, "a": n} for n in range(3 * PIECE)]
+    rows = [{"id": n, "a": n} for n in range(3 * SPAN)]
     for n in odd:
         rows[n]["a"] = str(n) if n % 2 else "no number"  # type: ignore[assignment]
 
@@ -236,7 +236,7 @@ def test_odd_rows_cost_their_neighbours_nothing(odd: set[int], separators: Any) 
 
     bad = sorted(n for n in odd if n % 2 == 0)
     assert [each.position for each in rejections] == bad
-    assert [each.position for each in made] == [n for n in range(3 * PIECE) if n not in {*bad}]
+    assert [each.position for each in made] == [n for n in range(3 * SPAN) if n not in {*bad}]
     assert all(each.fields == {"a": each.position} == {"a": each.id} for each in made)
     assert all(dict(each.row) == rows[each.position] for each in made)
 

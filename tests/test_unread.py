@@ -2,7 +2,9 @@
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,9 +16,9 @@ from destination.columns import MAX_ROW
 from destination.errors import Code, RowError
 from destination.model import Operation
 from destination.protocols import hightouch
-from destination.protocols.envelope import Envelope, read_body
+from destination.protocols.envelope import Envelope, checked, read_body, read_but_for
 from destination.protocols.hightouch.rows import read_rows
-from destination.raw import MARK, MAX_TOKENS, ParseError
+from destination.raw import MARK, MAX_TOKENS, ParseError, members
 from destination.unread import TooManyRows, Unread, ids_of
 
 SHAPES = {name: each.params for name, each in hightouch.METHODS.items()}
@@ -134,6 +136,26 @@ def test_a_seam_within_a_row_is_found_out() -> None:
     assert [row.id for row in read] == ["a", "b", "c"]
 
 
+def deeper(levels: int, what: Callable[[], Any]) -> Any:
+    """What comes of it so many levels further down the stack, C's included."""
+    return what() if not levels else next(map(partial(deeper, levels - 1), [what]))
+
+
+def test_what_was_read_once_can_be_read_again_from_anywhere() -> None:
+    """Nesting that can just be read is found too deep further down the stack, but not of rows."""
+    depth = 100
+    with suppress(ParseError):
+        while members(b"[" * (depth + 20) + b"]" * (depth + 20)):
+            depth += 10
+    nested = b"[" * depth + b"]" * depth
+    rows = unread(msgspec.Raw(b'[{"id":1,"x":%s}]' % nested))
+
+    assert list(rows.ids) == [1]
+    with pytest.raises(ParseError):
+        deeper(60, lambda: members(nested))
+    assert len(deeper(60, lambda: rows.raw)) == 1
+
+
 @pytest.mark.parametrize("end", [b"", b"]", b"},{", b'{"id":2}', b'\x01"}', b",", b"nul", b"\\"])
 def test_what_is_no_json_is_found_out(end: bytes) -> None:
     """A row that cannot be one fails all: nothing of such a call may be sent."""
@@ -166,6 +188,16 @@ def test_ids_are_read_without_the_rows() -> None:
     rows = [{"id": 1}, {"id": None}, {"id": "x", "x": "x" * MAX_ROW}, {}, {"id": [1]}, {"id": 2.5}]
 
     assert list(ids_of(unread(rows))) == [1, None, "x", None, None, 2.5]
+
+
+@pytest.mark.parametrize("end", [b"", b",{]"], ids=["too-many", "no-json"])
+def test_rows_that_cannot_be_read_have_no_ids(end: bytes) -> None:
+    """No other call has to wait for them, or is told of it: nothing of them will be sent."""
+    rows = unread(msgspec.Raw(bytes(array(numbered([{}] * 9)))[:-1] + end + b"]"), most=8)
+
+    assert list(ids_of(rows)) == []
+    with pytest.raises((ParseError, TooManyRows)):
+        len(rows)
 
 
 @pytest.mark.parametrize("rows", [[{"id": 1}, {"id": True}], [{"id": 1}, {}]])
@@ -248,13 +280,19 @@ def request(rows: Sequence[Any], *, order: Sequence[str] = (), **params: Any) ->
 
 def told(body: bytes) -> Any:
     """All rows of a call and its configuration; of what is no such call, what it is."""
+    body = bytes(checked(body))
+    if request := read_but_for("rows", body, SHAPES):
+        with suppress(ParseError):
+            return _parts(request)
     [item], _ = read_body(body, SHAPES)
-    params = item.params if isinstance(item, Envelope) else None
-    if not isinstance(params, SHAPES[Operation.ADD]):
-        return json.loads(body)
-    given = params.configuration
+    is_call = isinstance(item, Envelope) and isinstance(item.params, SHAPES[Operation.ADD])
+    return _parts(item) if is_call else json.loads(body)
+
+
+def _parts(request: Any) -> Any:
+    given = request.params.configuration
     configuration = json.loads(bytes(given)) if isinstance(given, msgspec.Raw) else None
-    return [json.loads(bytes(each)) for each in unread(params.rows).raw], configuration
+    return [json.loads(bytes(each)) for each in unread(request.params.rows).raw], configuration
 
 
 def meant(body: bytes) -> Any:
@@ -266,13 +304,27 @@ def meant(body: bytes) -> Any:
     return (params["rows"], params.get("configuration")) if is_call else whole
 
 
-@given(ROWS, JSON, st.permutations(["rows", "idColumn", "configuration"]))
+@given(
+    ROWS,
+    JSON,
+    st.permutations(["rows", "idColumn", "configuration"]),
+    st.sampled_from(
+        [
+            b"",
+            b',"rows":[{"id":2,"n":2}]',
+            b',"more":[{"id":2},{"id":3}]',
+            b',"more":{"rows":[{"id":2}]}',
+            b'},"more":{"rows":[{"id":2},{"id":3}]',
+        ]
+    ),
+)
 def test_a_request_is_what_it_is_in_json(
-    rows: Sequence[Mapping[str, Any]], value: Any, order: Sequence[str]
+    rows: Sequence[Mapping[str, Any]], value: Any, order: Sequence[str], more: bytes
 ) -> None:
     """Whatever looks like the rows' beginning or end, only the rows are taken for the rows."""
     configuration = {"mode": "m", "value": value, "rows": [{"id": 1}]}
     body = request(numbered(rows), order=order, configuration=configuration)
+    body = body[: -len(b"}}")] + more + b"}}"
 
     assert told(body) == meant(body)
 
@@ -301,20 +353,19 @@ def test_the_rows_of_a_request_are_left_in_it() -> None:
     """They are not read before it is known what of them is wanted."""
     rows = numbered([{"a": "a"}] * 1000)
 
-    [item], is_batch = read_body(request(rows), SHAPES)
+    called = read_but_for("rows", request(rows), SHAPES)
 
-    assert isinstance(item, Envelope)
-    assert (item.method, bytes(item.params.rows), is_batch) == ("add", bytes(array(rows)), False)
+    assert called is not None
+    assert (called.method, bytes(called.params.rows)) == ("add", bytes(array(rows)))
 
 
 def test_what_is_between_the_rows_may_be_no_json() -> None:
     """It is found out when they are read, not before; beside them it is found out at once."""
     body = request(numbered([{"a": "a"}] * 3))
 
-    [item], _ = read_body(body.replace(b'"a":"a"', b"a"), SHAPES)
+    called = read_but_for("rows", body.replace(b'"a":"a"', b"a"), SHAPES)
 
-    assert isinstance(item, Envelope)
+    assert called is not None
     with pytest.raises(ParseError):
-        len(unread(item.params.rows))
-    with pytest.raises(ParseError):
-        read_body(body.replace(b'"idColumn":', b"idColumn:"), SHAPES)
+        len(unread(called.params.rows))
+    assert read_but_for("rows", body.replace(b'"idColumn":', b"idColumn:"), SHAPES) is None

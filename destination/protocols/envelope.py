@@ -12,11 +12,24 @@ from typing import Any, Literal
 
 import msgspec
 
-from destination.raw import MAX_TOKENS, Body, check_text, check_tokens, marked, parsing, tokens
+from destination.raw import (
+    MAX_SEAM,
+    TOO_MUCH,
+    Body,
+    ParseError,
+    check_text,
+    is_too_much,
+    marked,
+    parsing,
+    seam,
+)
 
 BOM = b"\xef\xbb\xbf"
 
 NULL = msgspec.Raw(b"null")
+
+Params = Mapping[str, type[msgspec.Struct]]
+"""What the params of each method are decoded into."""
 
 
 class InvalidParams(Exception):
@@ -24,12 +37,7 @@ class InvalidParams(Exception):
 
 
 class Envelope(msgspec.Struct):
-    """
-    A request; its params as JSON, or decoded already.
-
-    Of params that were decoded, one may be left as it is in the body: the one that their type
-    names as ``unread``. It begins and ends as an array does; what is between may be no JSON.
-    """
+    """A request; its params as JSON, or decoded already."""
 
     jsonrpc: Any = None
     id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -54,9 +62,6 @@ class Invalid(Exception):
 MAX_BESIDE = 1024 * 1024
 """Bytes of a request beside a param that is left unread."""
 
-MAX_KEY = 256
-"""Bytes of an object's first name, if it is to tell where one begins."""
-
 GUESSES = 4
 """Places at which an array's end is looked for: objects within it may end like it."""
 
@@ -68,9 +73,16 @@ _items = msgspec.json.Decoder(list[msgspec.Raw])
 _raw = msgspec.json.Decoder(msgspec.Raw)
 
 
-def read_body(
-    body: Body, params: Mapping[str, type[msgspec.Struct]]
-) -> tuple[list[msgspec.Raw | Envelope], bool]:
+def checked(body: Body) -> Body:
+    """A body without its byte order mark. Raises ParseError where it is not UTF-8."""
+    if body.startswith(BOM):
+        body = body[len(BOM) :]
+    with parsing():
+        check_text(body)
+    return body
+
+
+def read_body(body: Body, params: Params) -> tuple[list[msgspec.Raw | Envelope], bool]:
     """
     The requests of a body, and whether they came in an array.
 
@@ -80,46 +92,21 @@ def read_body(
     Raises:
         ParseError: It is no JSON, or more than can be read.
     """
+    if is_too_much(body):
+        raise ParseError(TOO_MUCH)
     with parsing():
-        if body.startswith(BOM):
-            body = body[len(BOM) :]
-        check_text(body)
-        for name in sorted({each.unread for each in params.values() if hasattr(each, "unread")}):
-            if (envelope := _but_for(name, body, params)) is not None:
-                return [envelope], False  # as it is for most bodies that are large
-        if len(body) > MAX_TOKENS:
-            check_tokens(tokens(body))
         if (envelope := _opened(body, params)) is not None:
             return [envelope], False
         return _taken_apart(body)
 
 
-def _taken_apart(body: Body) -> tuple[list[msgspec.Raw | Envelope], bool]:
-    try:
-        whole = _raw.decode(body)
-    except msgspec.DecodeError:
-        whole = _raw.decode(marked(body))
-    if bytes(memoryview(whole)[:1]) == b"[":
-        return [*_items.decode(whole)], True
-    return [whole], False
-
-
-def _opened(body: Body, params: Mapping[str, type[msgspec.Struct]]) -> Envelope | None:
-    """A request that is as it should be, envelope and params read at once."""
-    try:
-        found = _decoder(tuple(params.items())).decode(body)
-    except (ValueError, RecursionError):
-        return None
-    return Envelope("2.0", found.id, found.__struct_config__.tag, found.params)
-
-
-def _but_for(name: str, body: Body, params: Mapping[str, type[msgspec.Struct]]) -> Envelope | None:
+def read_but_for(name: str, body: Body, params: Params) -> Envelope | None:
     """
-    A request that is as it should be but for one param, an array of objects that is not read.
+    A request that is as it should be but for one param, an array of objects, which is not read.
 
-    Where the array begins and ends is guessed, for JSON as JSON.stringify writes it. In its place
-    comes what no body can hold; if that is then found where the param belongs, the guess was
-    right, as long as the array is one.
+    Where that begins and ends is guessed, as JSON.stringify writes it. In its place comes what no
+    body can hold: if that is found where the param belongs, and the array turns out to be one,
+    then the guess was right. None where there is nothing to guess.
     """
     for begin, end in _arrays(name, body):
         if len(body) - (end - begin) > MAX_BESIDE:
@@ -137,19 +124,39 @@ def _but_for(name: str, body: Body, params: Mapping[str, type[msgspec.Struct]]) 
 def _arrays(name: str, body: Body) -> Iterator[tuple[int, int]]:
     """Where an array of objects under this name may begin and end in a body."""
     opening = b'"%s":[{' % name.encode()
-    if (begin := body.find(opening)) < 0:
+    begin = body.find(opening) + len(opening) - 2
+    between = seam(body[begin : begin + MAX_SEAM])
+    if begin < len(opening) - 2 or not between:
         return
-    begin += len(opening) - 2
-    key = body[begin + 1 : begin + MAX_KEY].partition(b":")[0]
-    end = max(begin, body.rfind(b"}," + key))  # the last object begins there, or is the only one
+    end = max(begin, body.rfind(between))  # the last object begins there, or is the only one
     for _ in range(GUESSES):
         if (end := body.find(b"}]", end) + 2) < 2:
             return
         yield begin, end
 
 
+def _taken_apart(body: Body) -> tuple[list[msgspec.Raw | Envelope], bool]:
+    try:
+        whole = _raw.decode(body)
+    except msgspec.DecodeError:
+        whole = _raw.decode(marked(body))
+    if bytes(memoryview(whole)[:1]) == b"[":
+        return [*_items.decode(whole)], True
+    return [whole], False
+
+
+def _opened(body: Body, params: Params) -> Envelope | None:
+    """A request that is as it should be, envelope and params read at once."""
+    try:
+        found = _decoder(tuple(params.items())).decode(body)
+    except (ValueError, RecursionError):
+        return None
+    return Envelope("2.0", found.id, found.__struct_config__.tag, found.params)
+
+
 @lru_cache(maxsize=8)
 def _decoder(params: tuple[tuple[str, type[msgspec.Struct]], ...]) -> msgspec.json.Decoder[Any]:
+    """Reads a request of one of these methods, params and all, where nothing of it is otherwise."""
     requests = [
         msgspec.defstruct(
             "Request",

@@ -8,6 +8,7 @@ read by ``envelope``, and errors are told here: nothing of an exception may reac
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,9 @@ from destination.protocols.envelope import (
     Envelope,
     Invalid,
     InvalidParams,
+    checked,
     read_body,
+    read_but_for,
     read_envelope,
     read_params,
 )
@@ -69,6 +72,9 @@ class Method:
             a limit keeps to the deadline itself.
         notifiable: False for a method whose outcome must be reported: called without an id,
             it is not run.
+        unread: The param that is an array of objects, and may be large. It may come as it is in
+            the body, from bracket to bracket: to read it may raise ParseError, and then the
+            method is called again, if there is one. It must have done nothing by then.
     """
 
     params: type[msgspec.Struct]
@@ -76,6 +82,7 @@ class Method:
     result: Any = Any
     seconds: float = math.inf
     notifiable: bool = True
+    unread: str | None = None
 
 
 class NoParams(msgspec.Struct):
@@ -91,18 +98,26 @@ async def answer(methods: Mapping[str, Method], body: Body, call: Call) -> bytes
 
     It always is valid JSON, and its ids are the request's, byte for byte.
     """
+    params = {name: each.params for name, each in methods.items()}
     try:
-        items, is_batch = read_body(body, {name: each.params for name, each in methods.items()})
+        body = checked(body)
+        for name in {each.unread for each in methods.values() if each.unread}:
+            if (request := read_but_for(name, body, params)) is not None:
+                with suppress(ParseError):  # what was taken for the param is none: all is read
+                    return _without_marks(await _one(methods, request, call))
+        items, is_batch = read_body(body, params)
+        if is_batch and not 0 < len(items) <= MAX_BATCH:
+            return error_body(INVALID_REQUEST, f"A batch has 1 to {MAX_BATCH} members.")
+        replies = [reply for item in items if (reply := await _one(methods, item, call))]
     except ParseError as error:
         return error_body(PARSE_ERROR, str(error))
-    if is_batch and not 0 < len(items) <= MAX_BATCH:
-        return error_body(INVALID_REQUEST, f"A batch has 1 to {MAX_BATCH} members.")
-    responses = [await _one(methods, item, call) for item in items]
-    replies = [response for response in responses if response is not None]
     if not replies:
         return None
-    reply = b"[" + b",".join(replies) + b"]" if is_batch else replies[0]
-    return reply.replace(MARK, b"\\u")
+    return _without_marks(b"[" + b",".join(replies) + b"]" if is_batch else replies[0])
+
+
+def _without_marks(reply: bytes | None) -> bytes | None:
+    return reply and reply.replace(MARK, b"\\u")
 
 
 def error_body(code: int, message: str, id: msgspec.Raw = NULL, data: Any = None) -> bytes:
@@ -114,6 +129,7 @@ def error_body(code: int, message: str, id: msgspec.Raw = NULL, data: Any = None
 async def _one(
     methods: Mapping[str, Method], item: msgspec.Raw | Envelope, call: Call
 ) -> bytes | None:
+    """The response to a request. Raises ParseError where a param that was not read is no JSON."""
     try:
         envelope = read_envelope(item)
     except Invalid as error:
@@ -124,19 +140,22 @@ async def _one(
     elif not (method := methods.get(envelope.method)) or not method.notifiable:
         log.warning("notification.ignored", known=method is not None)
         return None
-    response = await async_dispatch_to_serializable(
+    response: Any = await async_dispatch_to_serializable(
         request,  # the deserializer below takes it as it is
         methods=_Callables(methods),
         context=call,
         deserializer=lambda parsed: parsed,
         validator=lambda _: None,
     )
-    return None if response is None else _written(response)
+    if response is None:
+        return None
+    problem = response.get("error", {})
+    if problem.get("code") == PARSE_ERROR:
+        raise ParseError(problem["message"])
+    return _written(response)
 
 
 def _written(response: Any) -> bytes:
-    if response.get("error", {}).get("code") == PARSE_ERROR:
-        response["id"] = None  # as for any body that is no JSON
     try:
         return _encoder.encode(response)
     except (TypeError, ValueError, RecursionError) as error:

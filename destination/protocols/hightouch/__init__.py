@@ -6,6 +6,7 @@ as an object, ``behavior`` with a configuration, typed mapping entries), both ar
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 from destination.errors import ConfigError
 from destination.instance import Instance
@@ -27,6 +28,7 @@ from destination.protocols.hightouch.shapes import (
 )
 from destination.protocols.openrpc import described
 from destination.protocols.rpc import Call, Method, NoParams
+from destination.raw import ParseError
 from destination.unread import TooManyRows
 
 FORM_SECONDS = 5.0
@@ -100,7 +102,9 @@ def _send(operation: Operation) -> Callable[[Call, Rows], Awaitable[JSON]]:
             raise InvalidParams(
                 f"Invalid params: {error.count} rows; this call may bring {call.rows_left} more"
             ) from None
-        call.rows_left -= report.rows
+        finally:
+            with suppress(ParseError, TooManyRows):
+                call.rows_left -= len(rows)
         return {"rejectedRows": rejected_rows(report.rejections, rows)}
 
     send.__doc__ = f"Rows to {operation}; the answer names those that were not delivered, and why."
@@ -119,7 +123,10 @@ METHODS: Mapping[str, Method] = {
     "list_options": Method(Choice, _list_options, OptionsResult, FORM_SECONDS),
     "validate": Method(Configured, _validate, ValidateResult, FORM_SECONDS),
     "behavior": Method(Configured, _behavior, BehaviorResult, FORM_SECONDS),
-} | {str(each): Method(Rows, _send(each), RejectedResult, notifiable=False) for each in Operation}
+} | {
+    str(each): Method(Rows, _send(each), RejectedResult, notifiable=False, unread="rows")
+    for each in Operation
+}
 """Hightouch's nine."""
 
 SERVED: Mapping[str, Method] = {**METHODS, "rpc.discover": Method(NoParams, _discover, JSON)}

@@ -21,8 +21,15 @@ MAX_DEPTH = 64
 MAX_TARGET = 256
 """Characters in the name of a field."""
 
-MAX_KEPT = 64 * 1024
-"""Bytes of a configuration that is kept once it is understood."""
+MAX_KEPT, MANY_KEPT = 16 * 1024, 32
+"""
+Bytes of a configuration that is kept once it is understood, and how many are.
+
+Understood it may take a hundred times as much, as templates do.
+"""
+
+MAX_ID_COLUMN = 1024
+"""Characters in the name of the column that rows are known by."""
 
 JSON = dict[str, Any]
 
@@ -35,9 +42,11 @@ def sync_of(configuration: msgspec.Raw | msgspec.UnsetType, id_column: str | Non
     It is the same object for the calls of a run, so that what is made for it is made once.
 
     Raises:
-        InvalidParams: The configuration is no object.
+        InvalidParams: The configuration is no object, or the column's name is too long.
         ConfigError: Parts of it have wrong types.
     """
+    if id_column and len(id_column) > MAX_ID_COLUMN:
+        raise InvalidParams("Invalid params: the name of the idColumn is too long")
     text = b"null" if isinstance(configuration, msgspec.UnsetType) else bytes(configuration)
     return (_kept if len(text) <= MAX_KEPT else _sync_of)(text, id_column)
 
@@ -54,7 +63,7 @@ def _sync_of(text: bytes, id_column: str | None) -> Sync:
 
 
 _object = msgspec.json.Decoder(dict[str, Any] | None)
-_kept = lru_cache(maxsize=64)(_sync_of)
+_kept = lru_cache(maxsize=MANY_KEPT)(_sync_of)
 
 
 def read_sync(configuration: JSON, columns: Iterable[str] | None = None) -> Sync:

@@ -120,11 +120,16 @@ def _id_struct(column: str, type: Any) -> Any:
 
 
 def rejected_rows(rejections: Sequence[Rejection], rows: Unread) -> list[JSON]:
-    """Each rejected id once, with its first reason, in the order of the rows."""
+    """
+    Each rejected id once, with its first reason, in the order of the rows.
+
+    Raises:
+        InvalidParams: One has no usable id; then none was sent.
+    """
     rejected: dict[tuple[type, Any], JSON] = {}
     known = rows.ids if rejections else ()
     for rejection in rejections:
-        id = known[rejection.position]
+        id = _usable(known[rejection.position], rejection.position)
         if (type(id), id) not in rejected:
             written = _written(rows.id_column, rows.raw[rejection.position])
             rejected[type(id), id] = {"id": written, "reason": rejection.error.reason}

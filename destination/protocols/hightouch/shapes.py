@@ -1,6 +1,6 @@
 """The shapes of the nine methods' params and results, as Hightouch documents them."""
 
-from typing import Annotated, Any, ClassVar, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import msgspec
 
@@ -29,7 +29,6 @@ class Configured(msgspec.Struct):
 class Rows(msgspec.Struct):
     """A batch of rows, and the column by which they are known."""
 
-    unread: ClassVar = "rows"
     rows: Objects
     idColumn: str | None = None  # noqa: N815 - the wire's name
     configuration: Object | msgspec.UnsetType = msgspec.UNSET
