@@ -137,6 +137,20 @@ async def test_what_looks_like_rows_is_not_taken_for_them(more: str, taken: list
     assert plugin.taken == taken
 
 
+async def test_what_stands_behind_the_rows_is_not_overlooked() -> None:
+    """The configuration too, where something that looks like rows comes after it."""
+    params = (
+        f'"rows":{ROWS},"configuration":{json.dumps(CONFIGURATION)},"more":[{{"id":2}},{{"id":3}}]'
+    )
+    async with taking() as (plugin, ask):
+        answer = await ask(
+            f'{{"jsonrpc":"2.0","id":1,"method":"add","params":{{{params}}}}}'.encode()
+        )
+
+    assert [each["id"] for each in answer["result"]["rejectedRows"]] == [0]
+    assert plugin.taken == [0, 1]
+
+
 async def test_what_a_destination_does_to_its_batch_stays_there() -> None:
     """Options and fixed values are as the marketer chose them, for every row and every call."""
     fixed = {"from": "n", "to": "n"}, {"type": "static", "value": {"k": [1]}, "to": "fixed"}

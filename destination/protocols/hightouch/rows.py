@@ -29,11 +29,12 @@ def read_rows(array: msgspec.Raw, id_column: str, names: Iterable[str], most: in
 
     Raises:
         InvalidParams: There are rows and no id column, or they are not in an array.
+        ParseError: There is no id column, and they are no rows.
     """
     if bytes(memoryview(array)[:1]) != b"[":
         raise InvalidParams('Invalid params: "rows" must be an array')
     rows = Unread(array, _Reading(id_column, names), most)
-    if rows and not id_column:
+    if rows and not id_column and len(rows):  # they are rows: else all may be otherwise
         raise InvalidParams("Invalid params: idColumn is missing and no identifier is mapped")
     return rows
 
