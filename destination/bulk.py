@@ -85,7 +85,7 @@ class Bulk:
         typed = all(_types(each, id_column) for each in columns)
         return cls(fields, id_column) if once and found and typed else None
 
-    def fit(self, read: Sequence[Any]) -> bool:
+    def all_fit(self, read: Sequence[Any]) -> bool:
         """Whether nothing of these rows is to be converted."""
         return all(ALL_FIT[type](filter(None, map(value, read))) for value, type in self._texts)
 
@@ -112,8 +112,8 @@ class Bulk:
         return [*map(Record, positions, ids, fields, repeat(columns))]
 
 
-_ORDINARY = re.compile(r"[ !#-[\]-~]+")
-"""Names of columns that msgspec 0.22 finds: no quotes, no escapes, nothing beyond ASCII."""
+_ORDINARY = re.compile(r"[ !#-[\]-~]{1,256}")
+"""Names that msgspec 0.22 finds: no quotes, no escapes, nothing beyond ASCII; none very long."""
 
 _IDS = frozenset({str, int, float})
 

@@ -175,10 +175,9 @@ class Row(msgspec.Struct, frozen=True):
     columns: Mapping[str, Any] | RowError
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
+class Record(msgspec.Struct, frozen=True, gc=False):  # nothing that it holds leads back to it
     """
-    A row mapped to the destination's fields. Nothing that it holds may hold it in turn: there are
-    so many records that Python's collector does not look for such circles among them.
+    A row mapped to the destination's fields.
 
     Args:
         position: Index in the call; the identity of the row while it is delivered.
@@ -195,7 +194,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def row(self) -> Mapping[str, Any]:
-        """All columns under their source names."""
+        """All columns under their source names, read when one is asked for."""
         return self.source(self.position) if callable(self.source) else self.source
 
     def reject(self, error: DestinationError) -> "Rejection":

@@ -74,7 +74,7 @@ def _mapped(plan: Plan, rows: Sequence[Row], deadline: Deadline) -> Iterator[Map
         return
     worthwhile = True
     for start, read in rows.parts(bulk.many):
-        if read and now() <= deadline.end and bulk.fit(read):
+        if read and now() <= deadline.end and bulk.all_fit(read):
             yield bulk.records(read, count(start), rows.columns), []
             continue
         for span in _spans(range(start, len(rows) if read is None else start + len(read))):
@@ -99,7 +99,7 @@ def _alike(bulk: Bulk, rows: Unread, span: range) -> dict[int, Any]:
                 read[position] = decode(row)
         except (ValueError, RecursionError):
             continue
-    if bulk.fit([*read.values()]):
+    if bulk.all_fit([*read.values()]):
         return read
     return {position: one for position, one in read.items() if bulk.fits(one)}
 

@@ -71,8 +71,8 @@ def records(many: Bulk, *rows: Mapping[str, Any], start: int = 0) -> list[Record
     except msgspec.ValidationError:
         return None
     assert read == [many.one.decode(raw(row)) for row in rows]
-    assert many.fit(read) is all(map(many.fits, read))
-    if not many.fit(read):
+    assert many.all_fit(read) is all(map(many.fits, read))
+    if not many.all_fit(read):
         return None
     return many.records(read, count(start), lambda position: Columns(raw(rows[position - start])))
 
