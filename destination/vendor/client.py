@@ -15,7 +15,6 @@ from destination.deadline import DELIVERY, Deadline, Delivery, in_step
 from destination.errors import (
     Code,
     DestinationError,
-    NoAnswer,
     RateLimited,
     TargetError,
     UnavailableError,
@@ -33,7 +32,7 @@ from destination.vendor.answers import (
 from destination.vendor.breaker import Breaker
 from destination.vendor.encoding import encode
 from destination.vendor.limiter import Limiter
-from destination.vendor.retry import IDEMPOTENT, Budget, delay, may_repeat
+from destination.vendor.retry import IDEMPOTENT, Budget, delay, may_repeat, telling
 from destination.vendor.sender import Sender
 from destination.vendor.signing import REQUEST_ID
 from destination.vendor.transport import BlockedError, TLSError
@@ -155,7 +154,7 @@ class VendorClient:
             try:
                 return await self._permitted(delivery, once)
             except DestinationError as error:
-                failed = _telling(failed, error)
+                failed = telling(failed, error)
                 wait = self._back_off(error, attempt, delivery, repeatable=again)
                 if wait is None:
                     raise failed from None
@@ -294,18 +293,3 @@ class VendorClient:
         except BODY_FAILED as error:
             raise no_answer(error) from None
         return Answer(response, content)
-
-
-_NOT_TRIED = frozenset({Code.CIRCUIT_OPEN, Code.DEADLINE_NOT_SENT, Code.SHUTTING_DOWN})
-
-
-def _telling(before: DestinationError | None, error: DestinationError) -> DestinationError:
-    """
-    Which of two attempts' errors tells the truth about both.
-
-    What one attempt left open, a later one that was not taken or refused does not close. What was
-    not even tried says less than what was.
-    """
-    if before is None or isinstance(error, NoAnswer):
-        return error
-    return before if isinstance(before, NoAnswer) or error.code in _NOT_TRIED else error

@@ -114,3 +114,18 @@ class Budget:
         for times in (self._firsts, self._retries):
             while times and times[0] <= now - self._window:
                 times.popleft()
+
+
+_NOT_TRIED = frozenset({Code.CIRCUIT_OPEN, Code.DEADLINE_NOT_SENT, Code.SHUTTING_DOWN})
+
+
+def telling(before: DestinationError | None, error: DestinationError) -> DestinationError:
+    """
+    Which of two attempts' errors tells the truth about both.
+
+    What one attempt left open, a later one that was not taken or refused does not close. What was
+    not even tried says less than what was.
+    """
+    if before is None or isinstance(error, NoAnswer):
+        return error
+    return before if isinstance(before, NoAnswer) or error.code in _NOT_TRIED else error
