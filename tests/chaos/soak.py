@@ -30,8 +30,8 @@ VENDOR_TAKES = 0.05
 EVERY, ROWS = 0.2, 10
 """A call so often, of so many rows, to each destination."""
 
-FILL = 60_000
-"""Rows that are delivered beforehand."""
+FILL = 120_000
+"""Rows that are delivered beforehand: then the store keeps at hand as much as it ever does."""
 
 WARM_UP, PULSE, SAMPLE = 5.0, 0.05, 1.0
 SETTLING, SETTLED_AFTER = 0.1, 2 * DEADLINE
