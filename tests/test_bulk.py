@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from destination.bulk import Bulk
+from destination.bulk import MANY_FIELDS, Bulk
 from destination.columns import MAX_ROW, Columns
 from destination.deadline import Deadline
 from destination.errors import Code
@@ -218,6 +218,14 @@ NUMBERS = Plan(
     [Field("a", type=FieldType.NUMBER)],
     Operation.ADD,
 )
+
+
+def test_very_many_fields_are_not_made_together() -> None:
+    """What writes them would take time to be made that grows with the square of their number."""
+    few = dict.fromkeys((f"c{n}" for n in range(MANY_FIELDS)), FieldType.STRING)
+
+    assert bulk(few) is not None
+    assert bulk(few | {"one more": FieldType.STRING}) is None
 
 
 @pytest.mark.parametrize("separators", [None, (",", ":")], ids=["spaced", "compact"])

@@ -1,6 +1,5 @@
 """Calls whose rows are read late are answered as if the whole body had been read at once."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -201,18 +200,3 @@ async def test_the_name_of_the_id_column_has_a_limit() -> None:
         )
 
     assert answer["error"]["code"] == rpc.INVALID_PARAMS
-
-
-async def test_very_many_mapped_columns_take_no_longer_each() -> None:
-    """A mapping of thousands of columns is no way to keep the server busy."""
-    names = [f"c{n}" for n in range(5_000)]
-    row = json.dumps({"id": 0} | dict.fromkeys(names, 1), separators=(",", ":"))
-    mappings = [{"from": name, "to": name} for name in names]
-
-    async with taking() as (plugin, ask):
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        await ask(request(f"[{row}]", mappings=mappings))
-        assert loop.time() - began < 2
-
-    assert plugin.taken == [0]
